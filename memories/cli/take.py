@@ -1,0 +1,77 @@
+"""extract and export: out of the memory again."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memories.cli import options
+from memories.cli.output import Output, count, line, paragraph
+from memories.engine.config import Config, QrConfig
+from memories.engine.errors import MemvidError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+KINDS = (".png", ".txt")
+
+
+def extract_arguments(parser: argparse.ArgumentParser) -> None:
+    options.memory_arguments(parser)
+    parser.add_argument("-f", "--frame", type=int, required=True, metavar="N", help="counted from 0")
+    parser.add_argument("-o", "--output", metavar="FILE.png|.txt", help="the picture, or the text that it holds")
+
+
+def extract(args: argparse.Namespace, config: Config, out: Output) -> int:
+    target = _target(args.output)
+    with options.opened(options.memory_path(args), config) as memory:
+        text = memory.page_text(args.frame)
+        document: dict[str, Any] = {"frame": args.frame, "output": args.output, "text": text}
+        if target and target.suffix.lower() == ".png":
+            picture = painted(memory.frame_image(args.frame), config.qr)
+            picture.save(target)
+            document |= {"width": picture.width, "height": picture.height}
+        elif target:
+            target.write_text(text, "utf-8", newline="")
+    out.answer(document, [f"frame {args.frame} is in {line(target)}" if target else paragraph(text)])
+    return 0
+
+
+def _target(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    if Path(name).suffix.lower() not in KINDS:
+        raise UsageError(f"-o {name}: the name must end in .png (the picture) or .txt (its text)")
+    return options.new_file(name)
+
+
+def painted(luma: "np.ndarray", colors: QrConfig) -> "Image.Image":
+    """`luma`: uint8 (H, W). Dark becomes the fill colour, light the background colour."""
+    import numpy as np
+    from PIL import Image, ImageColor
+
+    if (colors.fill_color, colors.back_color) == ("black", "white"):
+        return Image.fromarray(luma)
+    dark = np.array(ImageColor.getrgb(colors.fill_color)[:3], float)
+    light = np.array(ImageColor.getrgb(colors.back_color)[:3], float)
+    share = luma[..., None] / 255
+    return Image.fromarray((dark + (light - dark) * share).round().astype(np.uint8))
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("memory", metavar="M.mp4")
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--force", action="store_true", help="into a folder that is not empty, too")
+    options.as_of_argument(parser)
+
+
+def export(args: argparse.Namespace, config: Config, out: Output) -> int:
+    folder = Path(args.folder)
+    if folder.is_dir() and any(folder.iterdir()) and not args.force:
+        raise MemvidError(f"{folder} is not empty; choose a new folder, or --force to write over what is there")
+    with options.opened(options.existing(args.memory), config, args.as_of) as memory:
+        memory.export(folder)
+        paths = [document.path for document in memory.documents()]
+    document = {"folder": str(folder), "documents": paths}
+    out.answer(document, [f"{line(folder)}: {count(len(paths), 'document')}"])
+    return 0

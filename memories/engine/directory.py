@@ -1,0 +1,255 @@
+"""Where everything lies: derived from the pages, kept in boxes, rebuilt from the pages at will.
+
+A segment covers a run of commits with columns: the place of each page's sample, every chunk operation
+and every document record. Each commit writes one segment; when FANOUT segments of a level have come
+together they are written again as one of the next level (a log-structured merge), so that a file of n
+commits has O(log n) segments and a commit writes, amortised, O(its own size * log n).
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import zstandard
+
+from .errors import Damaged
+
+FANOUT = 8
+DELETED = 0xFFFFFFFF
+GROUP = 256  # document records that are compressed together, so that one can be read alone
+MAX_ROWS = 1 << 28
+
+PAGES = {"offset": "i8", "size": "u4", "kind": "u1"}
+OPERATIONS = {"document": "u4", "order": "i8", "page": "u4", "index": "u2", "span": "u2", "size": "u4", "lines": "u4"}
+DOCUMENTS = {"number": "u4", "path": "u8", "page": "u4", "deleted": "u1"}
+SCHEMAS = {"pages": PAGES, "operations": OPERATIONS, "documents": DOCUMENTS}
+
+Columns = dict[str, np.ndarray]
+
+
+def path_hash(path: str) -> int:
+    return int.from_bytes(blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def columns(schema: dict[str, str], rows: Iterable[tuple]) -> Columns:
+    """Rows of Python integers as arrays, one for each column."""
+    lists = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return {name: np.array(values, dtype) for (name, dtype), values in zip(schema.items(), lists, strict=True)}
+
+
+def join(parts: list[Columns], schema: dict[str, str]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts] or [np.empty(0, kind)]) for name, kind in schema.items()}
+
+
+def pack_columns(table: Columns, schema: dict[str, str]) -> bytes:
+    """Differences, byte planes, zstd: a chunk costs some four bytes."""
+    planes = []
+    for name, dtype in schema.items():
+        values = table[name].astype(dtype)
+        steps = np.diff(values, prepend=values.dtype.type(0)) if len(values) else values
+        kind = np.dtype(dtype).newbyteorder("<")
+        planes.append(steps.astype(kind).view(np.uint8).reshape(len(values), kind.itemsize).T.tobytes())
+    return zstandard.ZstdCompressor(level=9).compress(b"".join(planes))
+
+
+def unpack_columns(blob: bytes, schema: dict[str, str], rows: int) -> Columns:
+    width = sum(np.dtype(dtype).itemsize for dtype in schema.values())
+    if not 0 <= rows <= MAX_ROWS:
+        raise Damaged("the directory claims an absurd number of rows")
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(blob, max_output_size=max(1, width * rows))
+    except zstandard.ZstdError as error:
+        raise Damaged(f"the directory does not inflate ({error})") from None
+    if len(raw) != width * rows:
+        raise Damaged("the directory's columns do not have the length that it says")
+    table, at = {}, 0
+    for name, dtype in schema.items():
+        kind = np.dtype(dtype).newbyteorder("<")
+        plane = np.frombuffer(raw, np.uint8, rows * kind.itemsize, at).reshape(kind.itemsize, rows)
+        at += rows * kind.itemsize
+        table[name] = np.cumsum(np.ascontiguousarray(plane.T).view(kind).reshape(rows).astype(dtype), dtype=dtype)
+    return table
+
+
+def pack_records(records: list[dict[str, Any]]) -> bytes:
+    """Document records in groups of zstd frames, each preceded by its length."""
+    out = b""
+    for start in range(0, len(records), GROUP):
+        text = json.dumps(records[start : start + GROUP], ensure_ascii=False, separators=(",", ":"))
+        frame = zstandard.ZstdCompressor(level=9).compress(text.encode("utf-8", "surrogatepass"))
+        out += len(frame).to_bytes(4, "big") + min(GROUP, len(records) - start).to_bytes(4, "big") + frame
+    return out
+
+
+def _group(blob: bytes, row: int) -> tuple[bytes, int]:
+    """(compressed group, row within it)."""
+    at = 0
+    while at + 8 <= len(blob):
+        length, rows = int.from_bytes(blob[at : at + 4], "big"), int.from_bytes(blob[at + 4 : at + 8], "big")
+        if row < rows:
+            return blob[at + 8 : at + 8 + length], row
+        row, at = row - rows, at + 8 + length
+    raise Damaged("the directory lacks a document record")
+
+
+def _inflate_group(frame: bytes) -> list[dict[str, Any]]:
+    try:
+        return json.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=1 << 26))
+    except (zstandard.ZstdError, ValueError) as error:
+        raise Damaged(f"the directory's document records are not readable ({error})") from None
+
+
+@dataclass
+class Segment:
+    """A run of commits. `load(name)` gives a blob of its box; a segment in memory has `tables` filled."""
+
+    first_commit: int
+    last_commit: int
+    first_page: int
+    rows: dict[str, int]
+    load: Callable[[str], bytes] | None = None
+    level: int = 0
+    box: int = -1
+    tables: dict[str, Columns] = field(default_factory=dict)
+    _commits: list[dict[str, Any]] | None = None
+    _records: list[dict[str, Any]] | None = None
+    _groups: dict[bytes, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def last_page(self) -> int:
+        return self.first_page + self.rows["pages"] - 1
+
+    def table(self, name: str) -> Columns:
+        if name not in self.tables:
+            self.tables[name] = unpack_columns(self.load(name), SCHEMAS[name], self.rows[name])
+        return self.tables[name]
+
+    def commits(self) -> list[dict[str, Any]]:
+        if self._commits is None:
+            self._commits = _inflate_group(self.load("commits"))
+        return self._commits
+
+    def record(self, row: int) -> dict[str, Any]:
+        """The document record in that row of the documents table."""
+        if self._records is not None:
+            return self._records[row]
+        frame, row = _group(self.load("records"), row)
+        if frame not in self._groups:
+            self._groups[frame] = _inflate_group(frame)
+        return self._groups[frame][row]
+
+    def records_blob(self) -> bytes:
+        return self.load("records") if self._records is None else pack_records(self._records)
+
+    def blobs(self) -> dict[str, bytes]:
+        packed = {name: pack_columns(self.table(name), schema) for name, schema in SCHEMAS.items()}
+        text = json.dumps(self.commits(), ensure_ascii=False, separators=(",", ":")).encode()
+        return {**packed, "commits": zstandard.ZstdCompressor(level=9).compress(text), "records": self.records_blob()}
+
+    def reference(self) -> dict[str, Any]:
+        return {
+            "box": self.box, "level": self.level, "commits": [self.first_commit, self.last_commit],
+            "first_page": self.first_page, "rows": self.rows,
+        }  # fmt: skip
+
+    @staticmethod
+    def in_memory(
+        first_page: int, commits: list[dict[str, Any]], tables: dict[str, Columns], records: list[dict[str, Any]]
+    ) -> "Segment":
+        rows = {name: len(next(iter(table.values()))) for name, table in tables.items()}
+        first, last = commits[0]["number"], commits[-1]["number"]
+        return Segment(first, last, first_page, rows, tables=tables, _commits=commits, _records=records)
+
+
+def merge_segments(segments: list[Segment]) -> Segment:
+    """One segment for a run of neighbours; document records are carried over without being inflated."""
+    tables = {name: join([part.table(name) for part in segments], schema) for name, schema in SCHEMAS.items()}
+    rows = {name: sum(part.rows[name] for part in segments) for name in SCHEMAS}
+    blob = b"".join(part.records_blob() for part in segments)
+    merged = Segment(
+        segments[0].first_commit, segments[-1].last_commit, segments[0].first_page, rows,
+        load={"records": blob}.__getitem__, level=max(part.level for part in segments) + 1, tables=tables,
+    )  # fmt: skip
+    merged._commits = [commit for part in segments for commit in part.commits()]
+    return merged
+
+
+def add_segment(segments: list[Segment], new: Segment) -> tuple[list[Segment], Segment]:
+    """The list with `new` in it, after merging full levels, and the segment that must be written."""
+    segments = [*segments, new]
+    while True:
+        level = segments[-1].level
+        run = 0
+        while run < len(segments) and segments[-1 - run].level == level:
+            run += 1
+        if run < FANOUT:
+            return segments, segments[-1]
+        segments = [*segments[:-run], merge_segments(segments[-run:])]
+
+
+@dataclass
+class Directory:
+    """All segments of a file, oldest first, and the summary of its head."""
+
+    segments: list[Segment]
+    head: dict[str, Any]
+
+    @property
+    def pages(self) -> int:
+        return self.segments[-1].last_page + 1 if self.segments else 0
+
+    def segment_of_page(self, number: int) -> Segment:
+        for segment in reversed(self.segments):
+            if segment.first_page <= number <= segment.last_page:
+                return segment
+        raise Damaged(f"the file has no frame {number}")
+
+    def place(self, number: int) -> tuple[int, int]:
+        """(offset, size) of the sample of page `number`."""
+        segment = self.segment_of_page(number)
+        table, row = segment.table("pages"), number - segment.first_page
+        return int(table["offset"][row]), int(table["size"][row])
+
+    def kind(self, number: int) -> int:
+        segment = self.segment_of_page(number)
+        return int(segment.table("pages")["kind"][number - segment.first_page])
+
+    def commits(self) -> list[dict[str, Any]]:
+        return [commit for segment in self.segments for commit in segment.commits()]
+
+    def operations(self) -> Columns:
+        return join([segment.table("operations") for segment in self.segments], OPERATIONS)
+
+    def operations_of(self, document: int) -> Columns:
+        """Only one document's operations, oldest first."""
+        parts = []
+        for segment in self.segments:
+            table = segment.table("operations")
+            chosen = np.flatnonzero(table["document"] == document)
+            parts.append({name: values[chosen] for name, values in table.items()})
+        return join(parts, OPERATIONS)
+
+    def find_path(self, path: str) -> dict[str, Any] | None:
+        """The record of the present document at `path`, touching one hash column a segment."""
+        wanted = path_hash(path)
+        for segment in reversed(self.segments):
+            table = segment.table("documents")
+            for row in np.flatnonzero(table["path"] == wanted)[::-1]:
+                record = segment.record(int(row))
+                if record.get("path") == path and not table["deleted"][row] and self.record_of(record["number"]) == record:
+                    return record
+        return None
+
+    def record_of(self, number: int) -> dict[str, Any] | None:
+        """The newest record of a document; None when there is none or it was deleted."""
+        for segment in reversed(self.segments):
+            table = segment.table("documents")
+            rows = np.flatnonzero(table["number"] == number)
+            if len(rows):
+                return None if table["deleted"][rows[-1]] else segment.record(int(rows[-1]))
+        return None

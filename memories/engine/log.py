@@ -1,0 +1,416 @@
+"""An open memory file, read-only: finds the directory, reads pages, mends what parity can."""
+
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zstandard
+
+from .commits import as_commit, read_end
+from .container import DIRECTORY, INDEX, Box, UserBox, View, init_segment, last_box, read_box
+from .directory import Directory, Segment
+from .errors import Damaged, MemvidError, NotAMemory, NotFound
+from .model import Commit
+from .pages import CONTINUES, WITH_DICTIONARY, Kind, Page, unpack
+from .parity import ParityPage, recover
+from .readers import read_frame
+from .records import Block, inflate, inflate_json, parse
+from .scan import Rebuilder, Rebuilt, Spool, dictionary_part, mend, scan_fragments, scan_video
+from .symbols import symbol_maker
+from .video import Decoder, Profile, decode_any
+
+CACHE_PAGES = 256
+
+
+class Log:
+    """Pages, commits and boxes of one file as they were when it was opened.
+
+    `native` says that the file has our own layout, so that it can be appended to and any frame can be
+    read alone. `length` is the committed length: bytes after it (`torn`) belong to no whole commit.
+    """
+
+    def __init__(self, path: Path, *, cache_pages: int = CACHE_PAGES, hardware: bool = False):
+        self.path = path
+        self.notes: list[str] = []
+        self.mended: set[int] = set()
+        self.newest_index: int | None = None
+        self._lock = threading.RLock()
+        self._blocks: OrderedDict[int, Block] = OrderedDict()
+        self._cache_pages = cache_pages
+        self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
+        self._spool: Spool | None = None
+        self._descriptor = open_file(path)
+        try:
+            self.view = View(self._descriptor, os.fstat(self._descriptor).st_size)
+            self.native = self._looks_native()
+            self._open_native(hardware) if self.native else self._open_foreign()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def is_current(self) -> bool:
+        """Whether the path still shows the same file at the same length."""
+        try:
+            there, here = os.stat(self.path), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        same = (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+        return same and there.st_size == self.view.length
+
+    # -- opening
+
+    def _looks_native(self) -> bool:
+        try:
+            init_segment(self.view)
+        except (NotAMemory, Damaged):
+            return False
+        third = [box.kind for _, box in zip(range(3), self.view.boxes(), strict=False)][2:]
+        return third == [b"moof"]
+
+    def _open_native(self, hardware: bool) -> None:
+        self.init = init_segment(self.view)
+        self._decoder = Decoder(self.init, hardware=hardware)
+        self._maker = None
+        box = last_box(self.view)
+        directory = self._directory_from(box) if box else None
+        if directory is None:
+            directory = self._directory_from_tail()
+        else:
+            self.length = self.view.length
+            self.newest_index = box.offset if box.user_type == INDEX else directory.head.get("index")
+        self.directory = directory
+        self._read_manifest()
+        self._confirm_head()
+
+    def _directory_from(self, box: UserBox) -> Directory | None:
+        """None unless box and the directory box it points to are readable."""
+        try:
+            while box.user_type == INDEX:
+                box = read_box(self.view, int(box.header["directory"]))
+            return self._parse_directory(box)
+        except (Damaged, KeyError, TypeError, ValueError, RecursionError):
+            return None
+
+    def _parse_directory(self, box: UserBox) -> Directory:
+        segments = [self._segment(reference, box) for reference in box.header["segments"]]
+        head = box.header["head"]
+        if not segments or not isinstance(head, dict) or head["number"] != segments[-1].last_commit:
+            raise Damaged("the directory's head does not fit its segments")
+        return Directory(segments, head)
+
+    def _segment(self, reference: dict[str, Any], newest: UserBox) -> Segment:
+        offset = reference["box"]
+        first, last = reference["commits"]
+        rows = {name: int(reference["rows"][name]) for name in ("pages", "operations", "documents")}
+
+        def load(name: str) -> bytes:
+            box = newest if offset == newest.offset else read_box(self.view, offset)
+            return box.load(name)
+
+        return Segment(first, last, int(reference["first_page"]), rows, load, int(reference["level"]), int(offset))
+
+    def _directory_from_tail(self) -> Directory:
+        """The newest readable directory, then whatever whole commits follow it; without one, all the pages."""
+        boxes = list(self.view.boxes(len(self.init)))
+        for box in reversed(boxes):
+            if box.kind == b"uuid" and (found := self._try_directory(box)) is not None:
+                self.newest_index = found.head.get("index")
+                return self._adopt([b for b in boxes if b.offset > box.offset], found, box.offset + box.size)
+        return self._adopt(boxes, None, len(self.init))
+
+    def _try_directory(self, box: Box) -> Directory | None:
+        try:
+            user_box = read_box(self.view, box.offset)
+            return self._parse_directory(user_box) if user_box.user_type == DIRECTORY else None
+        except (Damaged, KeyError, TypeError, ValueError):
+            return None
+
+    def _adopt(self, boxes: list[Box], directory: Directory | None, end: int) -> Directory:
+        fragments = [box for box in boxes if box.kind == b"moof"]
+        rebuilt, spool = self._rebuild(fragments, directory)
+        self._spool_mended(spool, rebuilt)
+        if not rebuilt.segments:
+            raise NotAMemory(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
+        if rebuilt.problems:
+            raise Damaged(f"{rebuilt.problems[0]}; `memvid repair` writes a new file with what can be saved")
+        adopted = [sum(spool.samples[n]) for n in spool.numbers() if n < rebuilt.next_page]
+        self.length = self._committed_end(boxes, end, max(adopted, default=0))
+        if torn := self.view.length - self.length:
+            self.notes.append(f"{torn} bytes after the last whole commit are ignored: the next writer removes them")
+        head = directory.head if directory else {}
+        return rebuilt.directory(sequence=head.get("sequence", 0) + len(fragments))
+
+    def _committed_end(self, boxes: list[Box], end: int, samples_end: int) -> int:
+        """Behind the last adopted sample and the whole index boxes next to it."""
+        for box in boxes:
+            end = max(end, samples_end) if box.offset >= samples_end else end
+            if box.offset == end and self._index_at(box.offset):
+                end, self.newest_index = box.offset + box.size, box.offset
+        return max(end, samples_end)
+
+    def _index_at(self, offset: int) -> UserBox | None:
+        try:
+            box = read_box(self.view, offset)
+            return box if box.user_type == INDEX else None
+        except Damaged:
+            return None
+
+    def index_boxes(self) -> list[UserBox]:
+        """Whole index boxes, newest first; a damaged one ends the list."""
+        found, offset = [], self.newest_index
+        while offset is not None and (box := self._index_at(offset)) is not None:
+            found.append(box)
+            previous = box.header.get("previous")
+            offset = previous if isinstance(previous, int) and 0 <= previous < offset else None
+        return found
+
+    def _reason(self, rebuilt: Rebuilt) -> str:
+        return rebuilt.problems[0] if rebuilt.problems else "its first commit was cut off"
+
+    def _rebuild(self, fragments: list[Box], directory: Directory | None) -> tuple[Rebuilt, Spool]:
+        first = directory.pages if directory else 0
+        maker = None
+        if directory is not None:
+            self.directory = directory
+            self._read_manifest()
+            maker = self._maker
+        spool = scan_fragments(self.view, fragments, self._decoder, maker, first)
+        self.mended.update(mend(spool))
+        load = (lambda: self.dictionary(directory.pages)) if directory and directory.head.get("dictionaries") else None
+        return Rebuilder(spool, directory, load).run(), spool
+
+    def _spool_mended(self, spool: Spool, rebuilt: Rebuilt) -> None:
+        """Pages that only parity could restore stay readable while the file is open."""
+        if self.mended:
+            self._spool = spool
+        else:
+            spool.close()
+
+    def _open_foreign(self) -> None:
+        self.init, self._decoder, self.length = b"", None, self.view.length
+        self._spool = scan_video(self.path)
+        self.mended.update(mend(self._spool))
+        rebuilt = Rebuilder(self._spool).run()
+        if not rebuilt.segments:
+            raise Damaged(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
+        if rebuilt.problems or rebuilt.torn:
+            reason = rebuilt.problems[0] if rebuilt.problems else "the last commit is not whole"
+            self.notes.append(f"{reason}: shown is the memory as of commit {rebuilt.last['number']}")
+        self.directory = rebuilt.directory(sequence=0)
+        self.notes.append("the file was re-muxed or re-encoded: it can be read; `memvid vacuum` makes one to append to")
+        self._read_manifest()
+
+    def _read_manifest(self) -> None:
+        page = self.page(0)
+        if page.kind != Kind.MANIFEST:
+            raise NotAMemory(f"{self.path.name} does not begin with a manifest")
+        self.manifest = inflate_json(page.payload)
+        self.profile = Profile.from_dict(self.manifest.get("profile") or {})
+        self.memory = bytes.fromhex(self.manifest.get("id", ""))
+        if page.memory != self.memory[:8]:
+            raise NotAMemory(f"{self.path.name} has a manifest of another memory")
+        self._maker = symbol_maker(self.profile.geometry)
+
+    def _confirm_head(self) -> None:
+        """The pages have the last word: the head's end page must be the one that the directory names."""
+        try:
+            end = self.page(self.directory.pages - 1)
+            if end.kind == Kind.COMMIT_END and read_end(end)["hash"] == self.directory.head["hash"]:
+                return
+        except (Damaged, NotAMemory):
+            pass
+        self.notes.append("the directory does not fit the pages: it was rebuilt from them")
+        self._rebuild_all()
+
+    def _rebuild_all(self) -> None:
+        boxes = [box for box in self.view.boxes(len(self.init)) if box.kind == b"moof"]
+        self.directory = self._adopt(boxes, None, len(self.init))
+        self.length = max(self.length, self.view.length if last_box(self.view) else 0)
+        self._blocks.clear()
+
+    # -- reading
+
+    @property
+    def commit_infos(self) -> list[dict[str, Any]]:
+        return self.directory.commits()
+
+    def commits(self) -> list[Commit]:
+        return [as_commit(info) for info in self.commit_infos]
+
+    def luma(self, number: int) -> np.ndarray:
+        """The picture of frame `number`."""
+        if not 0 <= number < self.directory.pages:
+            raise NotFound(f"{self.path.name} has no frame {number}: its frames are 0 to {self.directory.pages - 1}")
+        if not self.native:
+            return self._foreign_luma(number)
+        with self._lock:
+            offset, size = self.directory.place(number)
+            return next(iter(list(self._decoder.decode([self.view.read(offset, size)]))))
+
+    def _foreign_luma(self, number: int) -> np.ndarray:
+        wanted = self._spool.frame_of.get(number)
+        for frame, luma in enumerate(decode_any(self.path)):
+            if frame == wanted:
+                return luma
+        raise Damaged(f"{self.path.name} has no picture of frame {number} any more")
+
+    def page(self, number: int) -> Page:
+        """The page of frame `number`, read from its picture; raises Damaged naming commit and frame."""
+        if self._spool is not None and (page := self._spool.get(number)) is not None:
+            return page
+        try:
+            return self._read(number)
+        except Damaged as error:
+            mended = self._mend(number)
+            if mended is not None:
+                return mended
+            raise Damaged(f"{self.path.name}, {self.where(number)}: {error}") from None
+
+    def _read(self, number: int) -> Page:
+        page = read_frame(self.luma(number), self._maker)
+        if page.number != number or (number and page.memory != self.memory[:8]):
+            raise Damaged(f"the frame shows page {page.number} of memory {page.memory.hex()}")
+        return page
+
+    def where(self, number: int) -> str:
+        try:
+            commit = next(c["number"] for c in self.commit_infos if number < c["first_frame"] + c["frames"])
+            return f"commit {commit}, frame {number}"
+        except (StopIteration, MemvidError):
+            return f"frame {number}"
+
+    def _mend(self, number: int) -> Page | None:
+        """The page from its lane's parity, or None."""
+        if not self.native or self._maker is None or not self.profile.parity:
+            return None
+        for parity in self._parity_of(number):
+            numbers, known = parity[0].covered(), {}
+            for other in numbers:
+                try:
+                    known[other] = self._read(other).pack()
+                except Damaged:
+                    continue
+            try:
+                page = unpack(recover(numbers, known, parity)[number])
+            except (Damaged, KeyError):
+                continue
+            self.mended.add(number)
+            return page
+        return None
+
+    def _parity_of(self, number: int) -> list[list[ParityPage]]:
+        """The readable parity of each lane that covers the page, within its commit."""
+        info = next(c for c in self.commit_infos if number < c["first_frame"] + c["frames"])
+        lanes: dict[tuple, list[ParityPage]] = {}
+        for other in range(info["first_frame"], info["first_frame"] + info["frames"]):
+            if self.directory.kind(other) != Kind.PARITY:
+                continue
+            try:
+                parity = ParityPage.unpack(self._read(other).payload)
+            except Damaged:
+                continue
+            if number in parity.covered():
+                lanes.setdefault((parity.first, parity.lanes, parity.lane), []).append(parity)
+        return list(lanes.values())
+
+    def block(self, number: int) -> Block:
+        """A records page taken apart, from a small cache."""
+        with self._lock:
+            if number in self._blocks:
+                self._blocks.move_to_end(number)
+                return self._blocks[number]
+        block = self.parse(self.page(number))
+        with self._lock:
+            self._blocks[number] = block
+            if len(self._blocks) > self._cache_pages:
+                self._blocks.popitem(last=False)
+        return block
+
+    def parse(self, page: Page) -> Block:
+        if page.kind != Kind.RECORDS:
+            raise Damaged(f"{self.where(page.number)}: it holds no records")
+        try:
+            dictionary = self.dictionary(page.number) if page.flags & WITH_DICTIONARY else None
+            return parse(page.payload, dictionary, page.flags)
+        except Damaged as error:
+            raise Damaged(f"{self.path.name}, {self.where(page.number)}: {error}") from None
+
+    def dictionary(self, before: int) -> zstandard.ZstdCompressionDict:
+        """The newest dictionary whose pages precede page `before`."""
+        known = [(first, parts) for first, parts in self.directory.head.get("dictionaries", []) if first < before]
+        if not known:
+            raise Damaged("its dictionary is missing")
+        first, parts = known[-1]
+        with self._lock:
+            if first not in self._dictionaries:
+                self._dictionaries[first] = self._load_dictionary(first, parts)
+            return self._dictionaries[first]
+
+    def _load_dictionary(self, first: int, parts: int) -> zstandard.ZstdCompressionDict:
+        data = []
+        for page in self.pages(first, first + parts):
+            part, total, piece = dictionary_part(page)
+            if page.kind != Kind.DICTIONARY or (part, total) != (len(data), parts):
+                raise Damaged(f"frame {page.number}: it is not the part of the dictionary that belongs there")
+            data.append(piece)
+        return zstandard.ZstdCompressionDict(inflate(b"".join(data)))
+
+    def pages(self, first: int, stop: int) -> list[Page]:
+        """A run of pages, decoded in one go; 3 times as fast a page as one by one."""
+        if not self.native or self._spool is not None:
+            return [self.page(number) for number in range(first, stop)]
+        places = [self.directory.place(number) for number in range(first, stop)]
+        try:
+            decoder = Decoder(self.init, threads=os.cpu_count() or 1)
+            lumas = decoder.decode(self.view.read(*place) for place in places)
+            modules = np.concatenate([self._maker.sample(luma[None]) for luma in lumas])
+            found = [unpack(data.tobytes()) for data in self._maker.pages(modules)]
+            if [page.number for page in found] == list(range(first, stop)):
+                return found
+        except Damaged:
+            pass  # one by one, each with every reader and with parity
+        return [self.page(number) for number in range(first, stop)]
+
+    def piece_text(self, number: int, index: int) -> tuple[bytes, dict[str, Any] | None]:
+        """(UTF-8 text, metadata) of the operation that begins at `index` of page `number`."""
+        block = self.block(number)
+        if index >= len(block.pieces):
+            raise Damaged(f"{self.where(number)}: it lacks the chunk that the directory says it holds")
+        piece = block.pieces[index]
+        text = piece.text or b""
+        last = index == len(block.pieces) - 1
+        while last and block.flags & CONTINUES:
+            number = self._next_records(number)
+            block = self.block(number)
+            text += block.pieces[0].text or b""
+            last = len(block.pieces) == 1
+        return text, piece.metadata
+
+    def _next_records(self, number: int) -> int:
+        number += 1
+        while self.directory.kind(number) != Kind.RECORDS:
+            number += 1
+        return number
+
+
+def open_file(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(f"{path} does not exist") from None
+    except OSError as error:
+        raise MemvidError(f"{path} cannot be opened: {error.strerror}") from None
+    if not os.path.isfile(path):
+        os.close(descriptor)
+        raise NotAMemory(f"{path} is not a file")
+    return descriptor

@@ -1,0 +1,314 @@
+"""Frames to a fragmented MP4 and back, through FFmpeg's libraries (PyAV).
+
+Every profile's settings were chosen by reading back: with settings that look fine, some modules
+come out wrong (docs/adr/0003-codec-settings.md). The writer compares every frame again anyway.
+"""
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from .errors import Damaged, NotAMemory, Unsupported, UsageError
+from .symbols import Geometry
+
+os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder writes to stderr by itself
+av.logging.set_level(None)
+
+TICKS_PER_FRAME = 512
+MAX_PIXELS = 4096 * 4096
+FRAMES_PER_FRAGMENT = 64
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One of the accepted codecs: its library, pixels per module, and settings proven by reading back."""
+
+    encoder: str
+    scale: int
+    options: dict[str, str]
+
+    def options_with(self, threads: int) -> dict[str, str]:
+        return {key: value.replace("{threads}", str(threads)) for key, value in self.options.items()}
+
+
+# keyint=1 everywhere: each frame is decoded alone, so that reading one costs one.
+CODECS = {
+    "av1": Codec(
+        "libsvtav1",
+        1,
+        {
+            "preset": "7",  # the fastest that still finds the two-colour palette
+            "crf": "5",
+            "svtav1-params": "scm=1:keyint=1:enable-dlf=0:enable-cdef=0:enable-restoration=0:lp={threads}",
+        },
+    ),
+    "h264": Codec(
+        "libx264",
+        2,
+        {
+            "preset": "veryfast",
+            "crf": "24",
+            "x264-params": "keyint=1:scenecut=0:no-deblock=1:aq-mode=0:8x8dct=0:no-psy=1:threads={threads}",
+        },
+    ),
+    "h265": Codec(
+        "libx265",
+        2,
+        {
+            "preset": "ultrafast",
+            "crf": "22",
+            "x265-params": "keyint=1:no-deblock=1:no-sao=1:aq-mode=0:log-level=none:pools={threads}:frame-threads=1",
+        },
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        4,
+        {
+            "deadline": "realtime",
+            "cpu-used": "5",
+            "crf": "40",
+            "b": "0",
+            "g": "1",
+            "tune-content": "screen",
+            "row-mt": "0",
+            "threads": "{threads}",
+        },
+    ),
+    "mp4v": Codec("mpeg4", 2, {"qmin": "10", "qmax": "10", "g": "1", "threads": "{threads}"}),
+}
+
+DECODERS = {"av1": "libdav1d", "h264": "h264", "hevc": "hevc", "vp9": "vp9", "mpeg4": "mpeg4"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a whole file is drawn and encoded; stored in its manifest and never changed."""
+
+    name: str
+    codec: str
+    geometry: Geometry = field(default_factory=Geometry)
+    parity: bool = False
+    fps: str = "30"
+    threads: int = 2
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        return self.geometry.version
+
+    @property
+    def error(self) -> str:
+        return self.geometry.error
+
+    @property
+    def scale(self) -> int:
+        return self.geometry.scale
+
+    @property
+    def rate(self) -> Fraction:
+        return Fraction(self.fps)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> "Profile":
+        try:
+            geometry = Geometry(**data["geometry"])
+            profile = Profile(**{**data, "geometry": geometry})
+            profile.check()
+            return profile
+        except (TypeError, KeyError, ValueError, ZeroDivisionError, AttributeError, UsageError) as error:
+            raise Damaged(f"the manifest describes no profile that this build knows ({error})") from None
+
+    def check(self) -> None:
+        height, width = self.geometry.frame_size
+        if self.codec not in CODECS:
+            raise UsageError(f"unknown codec {self.codec!r}: use one of {', '.join(CODECS)}")
+        if height * width > MAX_PIXELS:
+            raise UsageError(f"a frame of {width}x{height} is too large: use fewer pixels per module")
+        if not 1 <= self.rate <= 240 or not 1 <= self.threads <= 64:
+            raise UsageError(f"fps {self.fps} or threads {self.threads} is out of range (1-240, 1-64)")
+
+
+def _profile(name: str, codec: str, *, scale: int = 0, error: str = "L", parity: bool = False, size: int = 0) -> Profile:
+    geometry = Geometry(error=error, scale=scale or CODECS[codec].scale, width=size, height=size)
+    return Profile(name, codec, geometry, parity, options=CODECS[codec].options)
+
+
+PROFILES = {
+    # 192 pixels are whole superblocks of 64, which costs 0.8 % less than the 186 that the symbol needs.
+    "compact": _profile("compact", "av1", size=192),
+    "universal": _profile("universal", "h264"),
+    "durable": _profile("durable", "h264", scale=4, error="M", parity=True),
+}
+
+
+def choose_profile(name: str = "compact", codec: str | None = None, threads: int = 2, **geometry: Any) -> Profile:
+    """The named profile, with another codec or geometry if asked for."""
+    if name not in PROFILES:
+        raise UsageError(f"unknown profile {name!r}: use one of {', '.join(PROFILES)}")
+    if codec is not None and codec not in CODECS:
+        raise UsageError(f"unknown codec {codec!r}: use one of {', '.join(CODECS)}")
+    profile = PROFILES[name]
+    if codec and codec != profile.codec:
+        scale = max(profile.scale, CODECS[codec].scale) if profile.parity else CODECS[codec].scale
+        profile = replace(
+            profile, codec=codec, options=CODECS[codec].options, geometry=replace(profile.geometry, scale=scale)
+        )
+    fps = str(geometry.pop("fps", None) or profile.fps)
+    chosen = {key: value for key, value in geometry.items() if value not in (None, "")}
+    options = Codec("", 0, profile.options).options_with(threads)
+    profile = replace(
+        profile, geometry=replace(profile.geometry, **chosen), fps=fps, threads=threads, options=options
+    )
+    profile.check()
+    return profile
+
+
+class _Segments(io.RawIOBase):
+    """What the muxer writes, cut into its top-level parts: the initialisation segment, then fragments."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.buffer += data
+        return len(data)
+
+
+class Encoder:
+    """Luma frames in, MP4 parts out: first `ftyp`+`moov`, then `moof`+`mdat` pairs of up to 64 frames."""
+
+    def __init__(self, profile: Profile):
+        self._profile = profile
+        height, width = profile.geometry.frame_size
+        self._height = height
+        self._sink = _Segments()
+        self._container = av.open(self._sink, "w", format="mp4", options=self._mux_options(profile))
+        self._stream = self._container.add_stream(CODECS[profile.codec].encoder, rate=profile.rate)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.codec_context.gop_size = 1
+        self._stream.codec_context.thread_count = profile.threads
+        self._stream.options = profile.options
+        self._picture = np.full((height * 3 // 2, width), 128, np.uint8)
+        self._count = 0
+
+    @staticmethod
+    def _mux_options(profile: Profile) -> dict[str, str]:
+        return {
+            "movflags": "empty_moov+default_base_moof+frag_discont+skip_trailer",
+            "frag_duration": str(int(FRAMES_PER_FRAGMENT / profile.rate * 1_000_000)),
+            "video_track_timescale": str(profile.rate.numerator * TICKS_PER_FRAME),
+            "use_editlist": "0",
+            "fflags": "+bitexact",
+        }
+
+    def encode(self, frames: np.ndarray) -> Iterator[bytes]:
+        """(n, height, width) uint8; yields what parts are ready."""
+        for luma in frames:
+            self._picture[: self._height] = luma
+            picture = av.VideoFrame.from_ndarray(self._picture, format="yuv420p")
+            picture.pts = self._count
+            picture.time_base = 1 / self._profile.rate
+            picture.pict_type = PictureType.I
+            self._count += 1
+            self._container.mux(self._stream.encode(picture))
+            yield from self._parts()
+
+    def finish(self) -> Iterator[bytes]:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        yield from self._parts()
+
+    def _parts(self) -> Iterator[bytes]:
+        buffer = self._sink.buffer
+        while (size := _part_size(buffer)) is not None:
+            yield bytes(buffer[:size])
+            del buffer[:size]
+
+
+def _part_size(buffer: bytearray) -> int | None:
+    """Length of the first two boxes (`ftyp`+`moov` or `moof`+`mdat`) if both are whole."""
+    end = 0
+    for _ in range(2):
+        if len(buffer) < end + 8:
+            return None
+        end += int.from_bytes(buffer[end : end + 4], "big")
+    return end if len(buffer) >= end else None
+
+
+class Decoder:
+    """Samples of one file back to luma; every sample is a key frame, so any of them can come alone."""
+
+    def __init__(self, init: bytes, *, threads: int = 1, hardware: bool = False):
+        try:
+            with av.open(io.BytesIO(init), format="mp4") as container:
+                source = container.streams.video[0].codec_context
+                name, extradata = source.name, source.extradata
+                if source.width * source.height > MAX_PIXELS:
+                    raise NotAMemory(f"its frames of {source.width}x{source.height} are too large for a memory")
+        except (av.error.FFmpegError, IndexError, ValueError, EOFError) as error:
+            raise NotAMemory(f"its video header cannot be read ({error})") from None
+        family = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libaom-av1": "av1"}.get(name, name)
+        if family not in DECODERS:
+            raise Unsupported(f"its codec {name} is none that a memory uses ({', '.join(CODECS)})")
+        self.hardware = False
+        self._context = av.CodecContext.create(DECODERS[family], "r")
+        self._context.extradata = extradata
+        self._context.thread_count = threads
+        self._context.options = {"max_pixels": str(MAX_PIXELS)}
+
+    def decode(self, samples: Iterable[bytes]) -> Iterator[np.ndarray]:
+        """Yields (height, width) uint8 views, one for each sample; raises Damaged when one does not decode."""
+        count = got = 0
+        try:
+            for sample in samples:
+                count += 1
+                for frame in self._context.decode(av.Packet(sample)):
+                    got += 1
+                    yield luma_of(frame)
+            for frame in self._context.decode(None):
+                got += 1
+                yield luma_of(frame)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise Damaged(f"a frame does not decode ({type(error).__name__})") from None
+        finally:
+            self._context.flush_buffers()
+        if got != count:
+            raise Damaged(f"{count - got} of {count} frames do not decode")
+
+
+def luma_of(frame: av.VideoFrame) -> np.ndarray:
+    if frame.format.name not in ("yuv420p", "yuvj420p", "gray", "nv12", "yuv422p", "yuv444p", "yuvj444p"):
+        frame = frame.reformat(format="gray")
+    plane = frame.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def decode_any(path: Any) -> Iterator[np.ndarray]:
+    """Every frame of any video file, in order; for memories that were re-muxed or re-encoded."""
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_count = 2
+            if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+                raise NotAMemory("its frames are too large for a memory")
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            for packet in container.demux(stream):
+                try:
+                    yield from (luma_of(frame) for frame in packet.decode())
+                except (av.error.InvalidDataError, ValueError):
+                    continue  # the missing frame is reported by whoever counts the pages
+    except (av.error.FFmpegError, IndexError, EOFError) as error:
+        raise NotAMemory(f"it is not a video that can be read ({type(error).__name__})") from None

@@ -1,0 +1,153 @@
+"""info, history, verify, diff, extract, export: what is said about a memory and what comes out of it."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import FILES
+
+DOCUMENTS = {name: text for name, text in FILES.items() if name.startswith("documents/")}
+
+
+@pytest.fixture
+def changed(memvid, memory) -> str:
+    """A second commit: one document changed, one new."""
+    Path("documents/code.py").write_text("def anchor():\n    pass\n")
+    Path("documents/new.txt").write_text("A new text.\n")
+    memvid("append documents --video m.mp4 --no-index --message 'the second'")
+    return memory
+
+
+def damage(path: str) -> None:
+    """Overwrites the middle of the file, where frames are."""
+    data = bytearray(Path(path).read_bytes())
+    middle = len(data) // 3
+    data[middle : middle + 200] = b"\xff" * 200
+    Path(path).write_bytes(data)
+
+
+def test_info(memvid, memory):
+    info = memvid("info m.mp4 --json").json
+    expected = {"chunks", "documents", "frames", "commits", "bytes", "text_bytes", "codec", "profile"}
+    assert expected | {"indexed_chunks", "model"} < set(info)
+    assert info["documents"] == 3
+    assert info["text_bytes"] == sum(len(text) for text in DOCUMENTS.values())
+    assert (info["codec"], info["profile"], info["model"], info["indexed_chunks"]) == ("av1", "compact", None, 0)
+    assert "documents  3" in memvid("info m.mp4").out
+
+
+def test_info_as_of(memvid, changed):
+    assert memvid("info m.mp4 --as-of 1 --json").json["documents"] == 3
+    assert memvid("info m.mp4 --json").json["documents"] == 4
+
+
+def test_history(memvid, changed):
+    commits = memvid("history m.mp4 --json").json["commits"]
+    assert [commit["number"] for commit in commits] == [1, 2]
+    assert {"number", "time", "author", "message", "put", "deleted", "frames"} <= set(commits[0])
+    assert commits[1]["message"] == "the second"
+    out = memvid("history m.mp4").out.splitlines()
+    assert out[0].split() == ["COMMIT", "TIME", "PUT", "DELETED", "FRAMES", "AUTHOR", "MESSAGE"]
+    assert out[2].endswith("the second")
+
+
+def test_verify(memvid, memory):
+    report = memvid("verify m.mp4 --json").json
+    assert (report["ok"], report["bad_frames"]) == (True, [])
+    assert report["frames"] == memvid("info m.mp4 --json").json["frames"]
+    assert report["readers"]
+
+
+def test_verify_of_a_damaged_memory_is_exit_1(memvid, memory):
+    damage(memory)
+    ran = memvid("verify m.mp4 --json", code=1)
+    assert ran.json["ok"] is False
+    assert ran.err.count("\n") == 1
+    assert "memvid repair m.mp4" in ran.err
+
+
+def test_diff_of_two_memories(memvid, memory):
+    Path("documents/code.py").write_text("def anchor():\n    pass\n")
+    Path("documents/deep/mind.txt").unlink()
+    Path("documents/new.txt").write_text("A new text.\n")
+    memvid("encode documents -o new.mp4 --no-index")
+    document = memvid("diff m.mp4 new.mp4 --json").json
+    assert document["added"] == ["documents/new.txt"]
+    assert document["removed"] == ["documents/deep/mind.txt"]
+    assert [change["document"] for change in document["changed"]] == ["documents/code.py"]
+    assert document["summary"] == {"added": 1, "removed": 1, "changed": 1, "unchanged": 1}
+    out = memvid("diff m.mp4 new.mp4").out
+    assert "-def sail(ship):" in out
+    assert "+def anchor():" in out
+
+
+def test_diff_between_two_commits_of_one_memory(memvid, changed):
+    document = memvid("diff m.mp4 m.mp4 --from 1 --to 2 --json").json
+    assert document["added"] == ["documents/new.txt"]
+    assert document["summary"]["changed"] == 1
+
+
+def test_diff_of_the_same_is_empty(memvid, memory):
+    document = memvid("diff m.mp4 m.mp4 --json").json
+    assert document["summary"] == {"added": 0, "removed": 0, "changed": 0, "unchanged": 3}
+
+
+def test_diff_into_a_file(memvid, changed):
+    memvid("diff m.mp4 m.mp4 --from 1 -o diff.json")
+    assert '"documents/new.txt"' in Path("diff.json").read_text()
+    assert "diff.json exists" in memvid("diff m.mp4 m.mp4 -o diff.json", code=1).err
+
+
+def test_diff_takes_two_or_four_names(memvid, memory):
+    assert "two memories" in memvid("diff m.mp4", code=2).err
+    assert "two memories" in memvid("diff m.mp4 m.json m.mp4", code=2).err
+
+
+def test_extract_text(memvid, memory):
+    frames = memvid("info m.mp4 --json").json["frames"]
+    texts = [memvid(f"extract m.mp4 --frame {number} --json").json["text"] for number in range(frames)]
+    assert any("white whale" in text for text in texts)
+    number = next(number for number, text in enumerate(texts) if "white whale" in text)
+    memvid(f"extract m.mp4 --frame {number} -o frame.txt")
+    assert Path("frame.txt").read_text("utf-8") == texts[number]
+    assert "frame.txt exists" in memvid(f"extract m.mp4 --frame {number} -o frame.txt", code=1).err
+
+
+def test_an_extracted_picture_is_a_symbol_that_others_read(memvid, memory):
+    import zxingcpp
+
+    memvid("extract m.mp4 --frame 0 -o frame.png")
+    with Image.open("frame.png") as picture:
+        assert zxingcpp.read_barcodes(picture.convert("L"))
+
+
+@pytest.mark.parametrize("frame", ["99", "-1"])
+def test_a_frame_that_is_not_there(memvid, memory, frame):
+    ran = memvid(f"extract m.mp4 --frame={frame}", code=1)
+    assert frame in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_export_gives_every_byte_back(memvid, memory):
+    memvid("export m.mp4 out")
+    assert {name: Path("out", name).read_text() for name in DOCUMENTS} == DOCUMENTS
+
+
+def test_export_as_of(memvid, changed):
+    memvid("export m.mp4 out --as-of 1")
+    assert {name: Path("out", name).read_text() for name in DOCUMENTS} == DOCUMENTS
+    assert not Path("out/documents/new.txt").exists()
+
+
+def test_export_leaves_a_folder_that_is_not_empty_alone(memvid, memory):
+    assert "documents is not empty" in memvid("export m.mp4 documents", code=1).err
+    memvid("export m.mp4 documents --force")
+    assert Path("documents/documents/code.py").exists()
+
+
+def test_reading_leaves_the_file_as_it_is(memvid, memory):
+    before = Path(memory).read_bytes()
+    for line in ("info m.mp4", "history m.mp4", "verify m.mp4", "search -v m.mp4 -q whale", "export m.mp4 out"):
+        memvid(line)
+    assert Path(memory).read_bytes() == before

@@ -1,0 +1,205 @@
+"""What holds for every command: one line for an error, exit codes, one JSON document, a quick start."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from memories.cli import main as cli
+from memories.cli.main import COMMANDS, INTERNAL, parser
+
+USED = [name for name in COMMANDS if name not in INTERNAL]
+
+
+def one_line(text: str) -> bool:
+    return text.startswith("memvid: ") and text.count("\n") == 1 and text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "which command?"),
+        ("encod docs", "unknown command 'encod'; did you mean 'encode'?"),
+        ("encode docs --bogus", "unrecognized arguments: --bogus"),
+        ("encode docs --chunk-size many -o x.mp4", "invalid int value: 'many'"),
+        ("encode documents -o x.mp4 --chunk-size 0", "text.chunk_size = 0 is not a whole number from 1"),
+        ("encode documents -o x.mp4 -c xvid", "video.default_codec = 'xvid' is not one of av1"),
+        ("encode documents -o x.mp4 --profile tiny", "video.profile = 'tiny' is not one of compact"),
+        ("encode documents", "where to?"),
+        ("encode -o x.mp4", "nothing to store: name files, folders or --text"),
+        ("encode documents -o x.mp4 --no-index --background-index", "not allowed with"),
+        ("encode --dirs new_docs/more.txt -o x.mp4", "that is a file; use --files"),
+        ("append documents", "required: -v/--video"),
+        ("info", "name one memory"),
+        ("info a.mp4 --video b.mp4", "two memories named: a.mp4 and b.mp4"),
+        ("search -v m.mp4", "required: -q/--query"),
+        ("search -v m.mp4 -q x --mode fuzzy", "invalid choice: 'fuzzy'"),
+        ("extract m.mp4 --frame 0 -o frame.gif", "must end in .png"),
+        ("index-wait idx_1 --timeout soon", "invalid seconds value: 'soon'"),
+        ("info m.mp4 --config gone.toml", "cannot read the settings in gone.toml"),
+        ("info m.mp4 --log-level loud", "invalid choice: 'loud'"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_2(memvid, line, said):
+    ran = memvid(line, code=2)
+    assert one_line(ran.err)
+    assert said in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("encode gone -o x.mp4", "gone: no such file or folder"),
+        ("encode documents -o gone/x.mp4", "gone: no such folder"),
+        ("append documents --video gone.mp4", "no such memory: gone.mp4"),
+        ("search -v gone.mp4 -q x", "no such memory: gone.mp4"),
+        ("info documents", "documents is a folder, not a memory"),
+        ("info documents/code.py", "documents/code.py"),
+        ("search -v documents/code.py -q x", "documents/code.py"),
+        ("verify documents/code.py", "documents/code.py"),
+        ("export documents/code.py out", "documents/code.py"),
+        ("repair documents/code.py -o x.mp4", "documents/code.py"),
+        ("merge documents/code.py documents/whale.md -o x.mp4", "documents/"),
+        ("index-status idx_none", "no such job: idx_none"),
+        ("index-status ../../etc", "no such job: '../../etc'"),
+        ("index-wait idx_none", "no such job"),
+    ],
+)
+def test_a_failure_is_one_line_and_exit_1(memvid, here, line, said):
+    ran = memvid(line, code=1)
+    assert one_line(ran.err)
+    assert said in ran.err
+    assert ran.out == ""
+    assert not (here / "x.mp4").exists()
+
+
+def test_an_unexpected_failure_is_one_line_too(memvid, monkeypatch):
+    def fail(job_id):
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr("memories.engine.jobs.JobStore.get", lambda self, job_id: fail(job_id))
+    assert memvid("index-status idx_1", code=1).err == "memvid: unexpected RuntimeError: first\\nsecond\n"
+    assert "Traceback" in memvid("index-status idx_1 --log-level debug", code=1).err
+
+
+def test_a_system_error_names_the_file(memvid, monkeypatch):
+    def fail(self, job_id):
+        raise OSError(28, "No space left on device", "m.mp4")
+
+    monkeypatch.setattr("memories.engine.jobs.JobStore.get", fail)
+    assert memvid("index-status idx_1", code=1).err == "memvid: m.mp4: No space left on device\n"
+
+
+def test_control_characters_do_not_reach_the_terminal(memvid):
+    ran = memvid("info", "bad\nname\x1b[31m.mp4", code=1)
+    assert ran.err == "memvid: no such memory: bad\\nname\\x1b[31m.mp4\n"
+
+
+@pytest.mark.parametrize("name", USED)
+def test_every_command_explains_itself(memvid, capsys, name):
+    with pytest.raises(SystemExit) as caught:
+        parser(name).parse_args(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert f"usage: memvid {name}" in text
+    assert "--json" in text
+
+
+def test_help_lists_the_commands(memvid):
+    out = memvid("--help").out
+    assert all(f"  {name} " in out for name in USED)
+    assert not any(name in out for name in INTERNAL)
+
+
+@pytest.mark.parametrize("line", ["--json index-jobs", "index-jobs --json", "--log-level error index-jobs --json"])
+def test_shared_options_stand_before_or_after_the_command(memvid, line):
+    assert memvid(line).json == {"jobs": [], "notes": []}
+
+
+EVERY_JSON = {
+    "encode": ("encode new_docs -o x.mp4", "outcomes"),
+    "append": ("append --video m.mp4 new_docs", "outcomes"),
+    "remove": ("remove m.mp4 documents/code.py", "removed"),
+    "erase": ("erase m.mp4 documents/code.py -o e.mp4", "documents"),
+    "merge": ("merge m.mp4 m2.mp4 -o x.mp4", "documents"),
+    "repair": ("repair m.mp4 -o r.mp4", "documents"),
+    "vacuum": ("vacuum m.mp4 -o v.mp4", "documents"),
+    "search": ("search -v m.mp4 -q whale", "results"),
+    "info": ("info m.mp4", "chunks"),
+    "history": ("history m.mp4", "commits"),
+    "verify": ("verify m.mp4", "ok"),
+    "diff": ("diff m.mp4 m2.mp4", "summary"),
+    "extract": ("extract m.mp4 --frame 0", "text"),
+    "export": ("export m.mp4 out", "documents"),
+    "index": ("index m.mp4", "chunks"),
+    "index-jobs": ("index-jobs", "jobs"),
+    "index-status": ("index-status JOB", "state"),
+    "index-wait": ("index-wait JOB", "state"),
+}
+
+
+def test_the_table_has_every_command():
+    assert set(EVERY_JSON) == set(USED)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_every_command_has_one_json_document(memvid, memory, name):
+    line, key = EVERY_JSON[name]
+    if "m2.mp4" in line:
+        memvid("encode new_docs -o m2.mp4 --no-index")
+    if "JOB" in line:
+        job = memvid("encode new_docs -o b.mp4 --background-index --json").json["indexing"]["job"]
+        memvid(f"index-wait {job}")
+        line = line.replace("JOB", job)
+    assert key in memvid(f"{line} --json").json
+
+
+def test_debug_says_more(memvid, memory):
+    assert memvid("index m.mp4 --log-level debug").err.count("\n") > memvid("index m.mp4").err.count("\n")
+
+
+def test_notes_are_silent_above_info(memvid, memory):
+    assert "no-model" in memvid("index m.mp4").err
+    ran = memvid("index m.mp4 --log-level error --json")
+    assert ran.err == ""
+    assert "no-model" in ran.json["notes"][0]
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ["av", "numpy", "torch", "rich", "cv2", "zxingcpp", "sentence_transformers", "django"]
+    code = f"import sys; from memories.cli.main import main; main(['--help']); print([m for m in {heavy} if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_ctrl_c_is_a_line_and_130(memvid, monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("memories.engine.jobs.JobStore.jobs", interrupt)
+    assert memvid("index-jobs", code=130).err == "memvid: interrupted\n"
+
+
+def test_a_closed_pipe_is_quiet(here):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "memories.cli", "index-jobs"]
+    ran = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert ran.stderr == ""
+    assert ran.returncode == cli.PIPE_CLOSED == 128 + signal.SIGPIPE
+
+
+def test_words_after_two_dashes_are_names(memvid):
+    assert "no such memory: --json" in memvid("info -- --json", code=1).err
+
+
+def test_wait_takes_a_number_or_nothing():
+    _, rest = cli._command("remove --wait m.mp4 d --json".split())
+    args = cli._parse(parser("remove"), cli._with_wait(rest))
+    assert (args.wait, args.memory, args.documents) == (float("inf"), "m.mp4", ["d"])
+    args = cli._parse(parser("remove"), cli._with_wait("m.mp4 d --wait 2.5".split()))
+    assert args.wait == 2.5

@@ -1,0 +1,42 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.engine.tokens import LONGEST, terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Café NAÏVE", ["cafe", "naive"]),
+        ("Straße Ærø łódź", ["strass", "aero", "lodz"]),
+        ("ﬁne ＡＢＣ", ["fine", "abc"]),
+        ("東京都", ["東", "京", "都", "東京", "京都"]),
+        ("GPT猫", ["gpt", "猫"]),
+        ("कि कु", ["कि", "कु"]),
+        ("parse_http_response", ["parse_http_response", "parse", "http", "response"]),
+        ("parseHTTPResponse", ["parsehttpresponse", "parse", "http", "response"]),
+        ("__init__", ["init"]),
+        ("MP4 v2.13", ["mp4", "v2", "13"]),
+        ("ships ladies classes status class gas", ["ship", "lady", "class", "status", "class", "gas"]),
+        ("box boxes cache caches size sizes", ["box", "box", "cach", "cach", "siz", "siz"]),
+        ("the white whale's", ["the", "white", "whale", "s"]),
+        ("🚀 -- !?", ["🚀"]),
+        ("... _ ¿?", []),
+    ],
+)
+def test_terms(text, expected):
+    assert terms(text) == expected
+
+
+@given(st.text())
+def test_any_text_gives_sound_terms(text):
+    for term in terms(text):
+        assert term and len(term) <= LONGEST and "\n" not in term
+
+
+@given(st.text(alphabet="aeéüçnos ", max_size=30))
+def test_composed_and_decomposed_accents_are_the_same(text):
+    assert terms(text) == terms(unicodedata.normalize("NFD", text))
