@@ -22,7 +22,7 @@ def remove_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def remove(args: argparse.Namespace, config: Config, out: Output) -> int:
-    with options.opened(options.existing(args.memory), config) as memory:
+    with options.opened(options.existing(args.memory), config, out) as memory:
         paths = _paths(memory, args.documents)
         result = memory.remove(paths, message=args.message, author=args.author, wait=args.wait)
     document = {
@@ -58,8 +58,10 @@ def repair(args: argparse.Namespace, config: Config, out: Output) -> int:
 
     source, target = options.existing(args.memory), options.new_file(args.output)
     with out.progress("reading") as progress, options.naming(source):
-        Memory.repair(source, target, progress)
-    return _report(target, args, config, out, "what could be read", True)
+        saved = Memory.repair(source, target, progress)
+    lost = {"restored_frames": saved.restored_frames, "lost_frames": saved.lost_frames, "lost": saved.lost}
+    what = f"saved {count(saved.commits, 'commit')}, lost {count(len(saved.lost_frames), 'frame')}"
+    return _report(target, args, config, out, what, True, lost)
 
 
 def vacuum_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +70,13 @@ def vacuum_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def vacuum(args: argparse.Namespace, config: Config, out: Output) -> int:
-    return _rewrite(args, config, out, lambda memory, target, progress: memory.vacuum(target, config, progress), "the present state, no history")
+    return _rewrite(
+        args,
+        config,
+        out,
+        lambda memory, target, progress: memory.vacuum(target, config.drawing(), progress),
+        "the present state, no history",
+    )
 
 
 def merge_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,9 +94,11 @@ def merge(args: argparse.Namespace, config: Config, out: Output) -> int:
     sources = [options.existing(name) for name in _videos([*args.memories, *args.videos])]
     if len(sources) < 2:
         raise UsageError("name at least two memories to merge")
+    for source in sources:
+        options.opened(source, config, out).close()  # one that cannot be read is named before anything is written
     with out.progress("merging") as progress:
-        Memory.merge(target, sources, config, progress=progress).close()
-    return _report(target, args, config, out, f"merged from {count(len(sources), 'memory')[:-1]}ies", True)
+        Memory.merge(target, sources, config.drawing(), progress=progress).close()
+    return _report(target, args, config, out, f"merged from {len(sources)} memories", True)
 
 
 def _documents_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,22 +134,32 @@ def _rewrite(
     what: str,
 ) -> int:
     target = options.new_file(args.output)
-    with options.opened(options.existing(args.memory), config) as memory:
+    with options.opened(options.existing(args.memory), config, out) as memory:
         indexed = bool(memory.indexes())
         with out.progress("writing") as progress:
             write(memory, target, progress)
     return _report(target, args, config, out, what, indexed)
 
 
-def _report(target: Path, args: argparse.Namespace, config: Config, out: Output, what: str, indexed: bool) -> int:
+def _report(
+    target: Path,
+    args: argparse.Namespace,
+    config: Config,
+    out: Output,
+    what: str,
+    indexed: bool,
+    facts: dict[str, Any] | None = None,
+) -> int:
     """The new memory is indexed if the old one was."""
     index = indexing.after_writing(target, indexed, args, config, out)
-    with options.opened(target, config) as memory:
+    with options.opened(target, config, out) as memory:
         stats = memory.stats()
     document: dict[str, Any] = {"video": str(target), "index": args.index, "indexing": indexing.shown(index)}
+    document |= facts or {}
     document |= {key: stats[key] for key in ("documents", "chunks", "frames", "commits", "bytes", "text_bytes")}
     summary = f"{count(stats['documents'], 'document')}, {count(stats['chunks'], 'chunk')}, {size(stats['bytes'])}"
-    out.answer(document, [f"{line(target)}: {what}: {summary}", *indexing.lines(index)])
+    lost = [f"lost: {line(one)}" for one in document.get("lost", [])]
+    out.answer(document, [f"{line(target)}: {what}: {summary}", *lost, *indexing.lines(index)])
     return 0
 
 

@@ -25,11 +25,11 @@ def info(args: argparse.Namespace, config: Config, out: Output) -> int:
     from memories.engine.indexing import coverage
 
     path = options.memory_path(args)
-    with options.opened(path, config, args.as_of) as memory:
+    with options.opened(path, config, out, args.as_of) as memory:
         document = {"video": str(path), "id": memory.id, **memory.stats(), **coverage(memory)}
         document["hardware_acceleration"] = {
             "requested": config.video.use_hardware_acceleration,
-            "used": memory.log._decoder.hardware,
+            "used": _hardware_used(memory),
         }
         if args.index:
             document["sidecar"] = _sidecar(memory, args.index, out)
@@ -48,6 +48,11 @@ def _info_lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"  file       {size(document['bytes'])}" + (f" ({share:.2f} bytes a byte of text)" if share else "")
 
 
+def _hardware_used(memory: "Memory") -> bool:
+    decoder = memory.log._decoder  # None for a file that another program has muxed
+    return decoder is not None and decoder.hardware
+
+
 def _sidecar(memory: "Memory", path: str, out: Output) -> dict[str, Any]:
     from memories.engine.indexing import sidecar_note
 
@@ -62,7 +67,7 @@ def history_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def history(args: argparse.Namespace, config: Config, out: Output) -> int:
-    with options.opened(options.memory_path(args), config) as memory:
+    with options.opened(options.memory_path(args), config, out) as memory:
         commits = memory.commits()
     rows = [_row(commit) for commit in commits]
     columns = ["COMMIT", "TIME", "PUT", "DELETED", "FRAMES", "AUTHOR", "MESSAGE"]
@@ -96,7 +101,7 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(args: argparse.Namespace, config: Config, out: Output) -> int:
     path = options.memory_path(args)
-    with options.opened(path, config) as memory, out.progress("verifying") as progress:
+    with options.opened(path, config, out) as memory, out.progress("verifying") as progress:
         report = memory.verify(progress)
     document = {
         "ok": report.ok,
@@ -110,7 +115,9 @@ def verify(args: argparse.Namespace, config: Config, out: Output) -> int:
     summary = f"{line(path)}: {state}: {count(report.frames, 'frame')} read with {', '.join(report.readers)}"
     out.answer(document, [summary, *found])
     if not report.ok:
-        raise MemvidError(f"{path} is damaged{_where(document)}; `memvid repair {path} -o OUT.mp4` keeps what can be read")
+        raise MemvidError(
+            f"{path} is damaged{_where(document)}; `memvid repair {path} -o OUT.mp4` keeps what can be read"
+        )
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memories.cli.output import Output
 from memories.engine.config import Config
 from memories.engine.errors import MemvidError, UsageError
 
@@ -87,11 +88,15 @@ def at(text: str | None) -> int | str | None:
     return int(text) if text and text.isdecimal() else text
 
 
-def opened(path: Path, config: Config, as_of: str | None = None) -> "Memory":
+def opened(path: Path, config: Config, out: Output, as_of: str | None = None) -> "Memory":
+    """What the memory has to say about itself (a torn tail, a rebuilt directory) is noted."""
     from memories.engine import Memory
 
     with naming(path):
-        return Memory.open(path, at=at(as_of), config=config)
+        memory = Memory.open(path, at=at(as_of), config=config)
+    for note in memory.notes:
+        out.note(note)
+    return memory
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from memories.engine.model import Outcome
+
 Progress = Callable[[int, int, str], None]
 
 log = logging.getLogger("memories.cli")
@@ -89,6 +91,16 @@ def size(count: float) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shown(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "path": outcome.path,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "document": outcome.document,
+        "chunks": outcome.chunks,
+    }
 
 
 def _steers(character: str) -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memories.cli import indexing, options
-from memories.cli.output import Output, count, line, size
+from memories.cli.output import Output, count, line, shown, size
 from memories.engine.config import Config
 from memories.engine.errors import MemvidError, UsageError
-from memories.engine.gather import Gathering, recorded_roots
+from memories.engine.gather import Gathering, first_failure, recorded_roots, refuse_empty
 from memories.engine.model import Outcome
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def encode(args: argparse.Namespace, config: Config, out: Output) -> int:
 
 def append(args: argparse.Namespace, config: Config, out: Output) -> int:
     path = options.existing(args.video)
-    with options.opened(path, config) as memory:
+    with options.opened(path, config, out) as memory:
         gathering = _gathered(args, config, path, recorded_roots(memory.commits()))
         if args.preview:
             return _preview(gathering, out)
@@ -83,12 +83,15 @@ def _encode_again(args: argparse.Namespace, config: Config, out: Output) -> int:
 
     if not args.sync:
         raise MemvidError(
-            f"{args.output} exists; `memvid append --video {args.output}` adds to it, --sync makes it follow the folders"
+            f"{args.output} exists; `memvid append --video {args.output}` adds to it, "
+            "--sync makes it follow the folders"
         )
     path = options.existing(args.output)
-    with options.opened(path, config) as memory:
+    with options.opened(path, config, out) as memory:
         if args.codec and args.codec != memory.profile.codec:
-            raise UsageError(f"{path} is {memory.profile.codec}; its codec cannot change, a new memory can have another")
+            raise UsageError(
+                f"{path} is {memory.profile.codec}; its codec cannot change, a new memory can have another"
+            )
         gathering = _gathered(args, config, path, recorded_roots(memory.commits()))
         lost = gone(memory, gathering, args.yes)
         if not gathering.complete:
@@ -114,7 +117,7 @@ def _preview(gathering: Gathering, out: Output) -> int:
     total = sum(item["bytes"] for item in taken)
     document = {
         "taken": taken,
-        "left_out": [_shown(outcome) for outcome in gathering.outcomes],
+        "left_out": [shown(outcome) for outcome in gathering.outcomes],
         "files": len(taken),
         "bytes": total,
     }
@@ -157,13 +160,11 @@ def _store(
     seconds = time.monotonic() - begun
     outcomes = [*result.outcomes, *gathering.outcomes]
     failed = sum(outcome.state == "failed" for outcome in outcomes)
-    if failed and result.commit and result.commit.number == 1 and not memory.stats()["documents"]:
-        memory.path.unlink()  # which this very commit made
-        raise MemvidError(f"nothing was stored: {_first_failure(outcomes)}")
+    refuse_empty(memory, result, outcomes)
     index = indexing.after_writing(memory.path, result.commit is not None, args, config, out)
     _report(memory, result.commit, outcomes, index, seconds, args, out)
     if failed:
-        raise MemvidError(f"{count(failed, 'file')} failed, the rest is stored: {_first_failure(outcomes)}")
+        raise MemvidError(f"{count(failed, 'file')} failed, the rest is stored: {first_failure(outcomes)}")
     return 0
 
 
@@ -183,21 +184,18 @@ def _report(
         "index": args.index,
         "commit": commit.number if commit else None,
         "counts": dict(states),
-        "outcomes": [_shown(outcome) for outcome in outcomes],
+        "outcomes": [shown(outcome) for outcome in outcomes],
         "indexing": indexing.shown(index),
         "seconds": round(seconds, 3),
         **{key: stats[key] for key in ("documents", "chunks", "frames", "bytes", "text_bytes")},
     }
+    first = f"{line(memory.path)}: {_summary(commit, states)}"
+    out.answer(document, [first, _holds(stats), *_left_out(outcomes), *indexing.lines(index)])
 
-    def lines() -> Iterator[str]:
-        yield f"{line(memory.path)}: {_summary(commit, states)}"
-        yield f"holds {count(stats['documents'], 'document')}, {count(stats['chunks'], 'chunk')}, " + (
-            f"{count(stats['frames'], 'frame')}, {size(stats['bytes'])} for {size(stats['text_bytes'])} of text"
-        )
-        yield from _left_out(outcomes)
-        yield from indexing.lines(index)
 
-    out.answer(document, lines())
+def _holds(stats: dict[str, Any]) -> str:
+    parts = [count(stats[f"{noun}s"], noun) for noun in ("document", "chunk", "frame")]
+    return f"holds {', '.join(parts)}, {size(stats['bytes'])} for {size(stats['text_bytes'])} of text"
 
 
 def _summary(commit: Any, states: Counter[str]) -> str:
@@ -217,18 +215,3 @@ def _left_out(outcomes: list[Outcome]) -> Iterator[str]:
         yield f"failed: {line(outcome.path)}: {line(outcome.reason)}"
     if len(failed) > MOST_LINES:
         yield f"failed: {len(failed) - MOST_LINES:,} more (--json lists all)"
-
-
-def _first_failure(outcomes: list[Outcome]) -> str:
-    first = next(outcome for outcome in outcomes if outcome.state == "failed")
-    return f"{first.path}: {first.reason}"
-
-
-def _shown(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "path": outcome.path,
-        "state": outcome.state,
-        "reason": outcome.reason,
-        "document": outcome.document,
-        "chunks": outcome.chunks,
-    }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memories.cli import options
-from memories.cli.output import Output, count, line, paragraph
+from memories.cli.output import Output, count, line, paragraph, shown
 from memories.engine.config import Config, QrConfig
 from memories.engine.errors import MemvidError, UsageError
 
@@ -24,7 +24,7 @@ def extract_arguments(parser: argparse.ArgumentParser) -> None:
 
 def extract(args: argparse.Namespace, config: Config, out: Output) -> int:
     target = _target(args.output)
-    with options.opened(options.memory_path(args), config) as memory:
+    with options.opened(options.memory_path(args), config, out) as memory:
         text = memory.page_text(args.frame)
         document: dict[str, Any] = {"frame": args.frame, "output": args.output, "text": text}
         if target and target.suffix.lower() == ".png":
@@ -61,17 +61,22 @@ def painted(luma: "np.ndarray", colors: QrConfig) -> "Image.Image":
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("memory", metavar="M.mp4")
     parser.add_argument("folder", metavar="DIR")
-    parser.add_argument("--force", action="store_true", help="into a folder that is not empty, too")
+    parser.add_argument("--force", action="store_true", help="into a folder that is not empty; nothing is overwritten")
     options.as_of_argument(parser)
 
 
 def export(args: argparse.Namespace, config: Config, out: Output) -> int:
     folder = Path(args.folder)
     if folder.is_dir() and any(folder.iterdir()) and not args.force:
-        raise MemvidError(f"{folder} is not empty; choose a new folder, or --force to write over what is there")
-    with options.opened(options.existing(args.memory), config, args.as_of) as memory:
-        memory.export(folder)
-        paths = [document.path for document in memory.documents()]
-    document = {"folder": str(folder), "documents": paths}
-    out.answer(document, [f"{line(folder)}: {count(len(paths), 'document')}"])
+        raise MemvidError(f"{folder} is not empty; choose a new folder, or --force to add to it")
+    with options.opened(options.existing(args.memory), config, out, args.as_of) as memory:
+        outcomes = memory.export(folder)
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    notable = [f"{line(one.path)}: {one.state}: {line(one.reason)}" for one in outcomes if one.reason]
+    written = len(outcomes) - len(failed)
+    document = {"folder": str(folder), "documents": [shown(outcome) for outcome in outcomes]}
+    out.answer(document, [*notable, f"{line(folder)}: {count(written, 'document')}"])
+    if failed:
+        first = failed[0]
+        raise MemvidError(f"{count(len(failed), 'document')} not written: {first.path}: {first.reason}")
     return 0

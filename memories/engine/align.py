@@ -6,6 +6,7 @@ from .model import ORDER_STEP, Draft, Metadata
 
 LOOKAHEAD = 1 << 16  # characters in which a moved chunk is looked for
 LEAST_ANCHOR = 40  # a shorter chunk is found anywhere, so it anchors nothing
+MOST_REFRESHED = 2  # a renamed heading must not write every chunk below it again
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,13 @@ def align(old: list[OldChunk], drafts: list[Draft], max_chunk: int, settled: boo
 
     Whole old chunks are kept from the front, from the back, and in between wherever they are found
     again in order. What lies between two kept ones is cut at the borders of the drafts, or stays one
-    chunk if it is short enough. Chunks of the same text keep their metadata unless the parser found
-    other metadata there and met no errors (`settled`).
+    chunk if it is short enough. Chunks of the same text keep their metadata unless the parser, having
+    met no errors (`settled`), found other metadata for a few of them.
     """
     text = "".join(draft.text for draft in drafts)
     kept = _kept(old, text)
     changes = _refreshed(old, kept, drafts) if settled else []
+    changes = changes if len(changes) <= MOST_REFRESHED else []
     for first, last, start, end in _gaps(old, kept, len(text)):
         pieces = _cut(text, start, end, drafts, max_chunk)
         changes += _replace(old, first, last, pieces)

@@ -102,9 +102,7 @@ class FolderConfig:
     """Sizes in bytes; `max_depth` 0 is the folder alone, None has no limit."""
 
     max_depth: int | None = _key(10, whole(0, optional=True))
-    include_extensions: list[str] | None = _key(
-        None, words("a list of extensions", extensions, optional=True)
-    )
+    include_extensions: list[str] | None = _key(None, words("a list of extensions", extensions, optional=True))
     exclude_extensions: list[str] = _key(BINARIES, words("a list of extensions", extensions))
     exclude_patterns: list[str] = _key(LEFT_OUT, PATTERNS)
     min_file_size: int = _key(0, whole(0))
@@ -170,6 +168,11 @@ class Config:
         """A copy that went through every rule; for settings made by assignment."""
         plain, default = self.to_dict(), Config().to_dict()
         return Config.from_dict(_changes(plain, default))
+
+    def drawing(self) -> "Config | None":
+        """Itself if it says how frames are to be drawn, None if that is left to a profile or to an existing memory."""
+        default = Config()
+        return None if (self.video, self.qr) == (default.video, default.qr) else self
 
     def logging_level(self) -> int:
         return LEVELS[self.log_level]
@@ -294,8 +297,7 @@ ORDERED = (
 def _changes(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     changed = {key: value for key, value in values.items() if value != defaults[key]}
     return {
-        key: _changes(value, defaults[key]) if isinstance(value, Mapping) else value
-        for key, value in changed.items()
+        key: _changes(value, defaults[key]) if isinstance(value, Mapping) else value for key, value in changed.items()
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from memories.engine.config import Config, FolderConfig
 from memories.engine.errors import MemvidError
-from memories.engine.gather import Gathering, recorded_roots, split_settings, text_name
+from memories.engine.gather import Gathering, recorded_roots, refuse_empty, split_settings, text_name
 from memories.engine.indexing import index_as_configured
 from memories.engine.ingest import chunks_source, text_source
 from memories.engine.memory import Memory
@@ -137,6 +137,7 @@ class MemvidEncoder:
         with self._opened(path, codec) as memory:
             result = memory.commit(self._gathering.sources(), roots=self._gathering.records(path))
             outcomes = [*result.outcomes, *self._gathering.outcomes]
+            refuse_empty(memory, result, outcomes)
         number = result.commit.number if result.commit else None
         seconds = time.monotonic() - begun
         self._continue(path, index)
@@ -169,7 +170,7 @@ class MemvidEncoder:
         """A new memory with the contents of several. `indexes` are not needed: each memory holds its own."""
         config = (config or Config()).checked()
         begun = time.monotonic()
-        Memory.merge(video, videos, config).close()
+        Memory.merge(video, videos, config.drawing()).close()
         with Memory.open(video, config=config) as memory:
             number = memory.head.number if memory.head else None
         return _finished(Path(video), index, config, time.monotonic() - begun, number, [])
@@ -185,7 +186,7 @@ class MemvidEncoder:
         if self._video and path.exists() and path.samefile(self._video):
             return Memory.open(path, config=self.config)
         if self._video:  # the contents of the one that was loaded, then the new ones
-            return Memory.merge(path, [self._video], self.config)
+            return Memory.merge(path, [self._video], self.config.drawing())
         return Memory.create(path, settings.profile, codec or settings.default_codec, self.config)
 
 
@@ -207,4 +208,3 @@ def _finished(
         index_job=built.job,
         notes=built.notes,
     )
-

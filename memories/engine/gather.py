@@ -19,6 +19,7 @@ from memories.engine.model import Commit, Outcome, Source
 
 if TYPE_CHECKING:
     from memories.engine.ingest import FolderSettings, Found, SplitSettings
+    from memories.engine.memory import CommitResult, Memory
 
 # A folder of that name anywhere, as people write it for other tools.
 FOLDER_PATTERN = re.compile(r"(?:\*\*?/)?([^/]+)/\*\*?")
@@ -134,6 +135,17 @@ class Gathering:
 def recorded_roots(commits: Iterable[Commit]) -> list[Root]:
     roots = [record for commit in commits for record in commit.metadata.get("roots", ())]
     return [Root(record["name"], record["kind"], tuple(record["places"])) for record in roots]
+
+
+def refuse_empty(memory: "Memory", result: "CommitResult", outcomes: list[Outcome]) -> None:
+    """A first commit whose every input failed is taken back: the file that it made goes again."""
+    if result.commit and result.commit.number == 1 and not memory.stats()["documents"]:
+        memory.path.unlink()
+        raise MemvidError(f"nothing was stored: {first_failure(outcomes)}")
+
+
+def first_failure(outcomes: Iterable[Outcome]) -> str:
+    return next((f"{one.path}: {one.reason}" for one in outcomes if one.state == "failed"), "there was no input")
 
 
 def split_settings(config: Config) -> "SplitSettings":

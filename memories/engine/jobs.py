@@ -280,9 +280,7 @@ class JobStore:
             yield
 
 
-def submit_background_indexing(
-    video: str | Path, index: str | Path | None = None, config: Config | None = None
-) -> str:
+def submit_background_indexing(video: str | Path, index: str | Path | None = None, config: Config | None = None) -> str:
     return JobStore().submit(video, index, config).id
 
 

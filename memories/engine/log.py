@@ -81,16 +81,32 @@ class Log:
         self.init = init_segment(self.view)
         self._decoder = Decoder(self.init, hardware=hardware)
         self._maker = None
+        try:
+            self._open_by_directory()
+        except (Damaged, NotAMemory, NotFound):
+            self._open_by_pages()
+
+    def _open_by_directory(self) -> None:
+        """The quick way: through the box at the end, confirmed by the manifest and the head's end page."""
         box = last_box(self.view)
         directory = self._directory_from(box) if box else None
         if directory is None:
-            directory = self._directory_from_tail()
+            self.directory = self._directory_from_tail()
         else:
-            self.length = self.view.length
+            self.directory, self.length = directory, self.view.length
             self.newest_index = box.offset if box.user_type == INDEX else directory.head.get("index")
-        self.directory = directory
         self._read_manifest()
-        self._confirm_head()
+        end = self.page(self.directory.pages - 1)
+        if end.kind != Kind.COMMIT_END or read_end(end)["hash"] != self.directory.head["hash"]:
+            raise Damaged("the directory names another head than the pages")
+
+    def _open_by_pages(self) -> None:
+        """The pages have the last word: without a directory that fits them, it is rebuilt from all of them."""
+        self._maker = None
+        boxes = list(self.view.boxes(len(self.init)))
+        self.directory = self._adopt(boxes, None, len(self.init))
+        self.notes.append("the directory does not fit the pages: it was rebuilt from them")
+        self._read_manifest()
 
     def _directory_from(self, box: UserBox) -> Directory | None:
         """None unless box and the directory box it points to are readable."""
@@ -220,23 +236,6 @@ class Log:
         if page.memory != self.memory[:8]:
             raise NotAMemory(f"{self.path.name} has a manifest of another memory")
         self._maker = symbol_maker(self.profile.geometry)
-
-    def _confirm_head(self) -> None:
-        """The pages have the last word: the head's end page must be the one that the directory names."""
-        try:
-            end = self.page(self.directory.pages - 1)
-            if end.kind == Kind.COMMIT_END and read_end(end)["hash"] == self.directory.head["hash"]:
-                return
-        except (Damaged, NotAMemory):
-            pass
-        self.notes.append("the directory does not fit the pages: it was rebuilt from them")
-        self._rebuild_all()
-
-    def _rebuild_all(self) -> None:
-        boxes = [box for box in self.view.boxes(len(self.init)) if box.kind == b"moof"]
-        self.directory = self._adopt(boxes, None, len(self.init))
-        self.length = max(self.length, self.view.length if last_box(self.view) else 0)
-        self._blocks.clear()
 
     # -- reading
 

@@ -69,8 +69,7 @@ class Document:
     original: Metadata | None = None  # where the original bytes lie
 
 
-@dataclass(frozen=True)
-class ChunkRef:
+class ChunkRef(NamedTuple):
     """Where a chunk lies; knowing it needs no frame."""
 
     document: int

@@ -197,16 +197,19 @@ class Rebuilder:
         if (info["number"], info["first_frame"], info["frames"]) != (expected, first, end.number + 1 - first):
             raise Damaged(f"commit {expected}: its end page does not fit the pages before it")
         chain = Chain(bytes.fromhex(result.last["hash"]) if result.last else GENESIS)
-        builder = SegmentBuilder(first)
+        builder, missing = SegmentBuilder(first), []
         for number in range(first, end.number + 1):
             page = self._spool.get(number)
-            if page is None:
-                raise Damaged(f"commit {expected}: frame {number} does not verify")
+            if page is None:  # the chain leaves parity out: if it holds in the end, that is what was lost
+                missing.append(number)
+                builder.page(Kind.PARITY, *self._spool.samples.get(number, (0, 0)))
+                continue
             chain.add(page)
             builder.page(page.kind, *self._spool.samples[number])
             self._page(page, builder)
         if chain.value() != info["chain"]:
-            raise Damaged(f"commit {expected}: the chain over its pages does not hold")
+            lost = f"frame {missing[0]} does not verify" if missing else "the chain over its pages does not hold"
+            raise Damaged(f"commit {expected}: {lost}")
         builder.commit(info)
         result.segments, _ = add_segment(result.segments, builder.segment())
         result.last, result.next_page = info, end.number + 1

@@ -28,7 +28,8 @@ def gone(memory: "Memory", gathering: Gathering, confirmed: bool = False) -> lis
     lost = [path for path in documents if path not in present and _is_gone(path, followed)]
     if len(lost) > LARGEST_SHARE * len(documents) and not confirmed:
         raise MemvidError(
-            f"this would delete {len(lost)} of {len(documents)} documents (first: {lost[0]!r}); say --yes if that is right"
+            f"this would delete {len(lost)} of {len(documents)} documents (first: {lost[0]!r}); "
+            "say --yes if that is right"
         )
     return lost
 

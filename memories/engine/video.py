@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.video.frame import PictureType
 
 from .errors import Damaged, NotAMemory, Unsupported, UsageError
@@ -231,6 +232,14 @@ class Encoder:
         self._container.close()
         yield from self._parts()
 
+    def abandon(self) -> None:
+        """Ends the encoder without keeping what it still holds; a library dropped in the middle would complain."""
+        try:
+            self._stream.encode(None)
+            self._container.close()
+        except (av.error.FFmpegError, ValueError):
+            pass
+
     def _parts(self) -> Iterator[bytes]:
         buffer = self._sink.buffer
         while (size := _part_size(buffer)) is not None:
@@ -255,6 +264,8 @@ class Decoder:
         try:
             with av.open(io.BytesIO(init), format="mp4") as container:
                 source = container.streams.video[0].codec_context
+                if source is None:
+                    raise NotAMemory("its video header names no codec")
                 name, extradata = source.name, source.extradata
                 if source.width * source.height > MAX_PIXELS:
                     raise NotAMemory(f"its frames of {source.width}x{source.height} are too large for a memory")
@@ -263,8 +274,9 @@ class Decoder:
         family = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libaom-av1": "av1"}.get(name, name)
         if family not in DECODERS:
             raise Unsupported(f"its codec {name} is none that a memory uses ({', '.join(CODECS)})")
-        self.hardware = False
-        self._context = av.CodecContext.create(DECODERS[family], "r")
+        found = _hardware_context(family) if hardware else None
+        self.hardware = found is not None
+        self._context = found or av.CodecContext.create(DECODERS[family], "r")
         self._context.extradata = extradata
         self._context.thread_count = threads
         self._context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -289,6 +301,18 @@ class Decoder:
             raise Damaged(f"{count - got} of {count} frames do not decode")
 
 
+def _hardware_context(family: str) -> av.CodecContext | None:
+    """A decoder on the first device of this machine that takes the codec, or None."""
+    for device in hwdevices_available():
+        try:
+            context = av.CodecContext.create(family, "r", HWAccel(device, allow_software_fallback=False))
+        except (av.error.FFmpegError, RuntimeError, NotImplementedError, ValueError):
+            continue
+        if context.is_hwaccel:
+            return context
+    return None
+
+
 def luma_of(frame: av.VideoFrame) -> np.ndarray:
     if frame.format.name not in ("yuv420p", "yuvj420p", "gray", "nv12", "yuv422p", "yuv444p", "yuvj444p"):
         frame = frame.reformat(format="gray")
@@ -301,10 +325,11 @@ def decode_any(path: Any) -> Iterator[np.ndarray]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            stream.thread_count = 2
-            if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
-                raise NotAMemory("its frames are too large for a memory")
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            context = stream.codec_context
+            if context is None or context.width * context.height > MAX_PIXELS:
+                raise NotAMemory("its frames cannot be decoded or are too large for a memory")
+            context.thread_count = 2
+            context.options = {"max_pixels": str(MAX_PIXELS)}
             for packet in container.demux(stream):
                 try:
                     yield from (luma_of(frame) for frame in packet.decode())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -176,19 +177,18 @@ class CommitWriter:
     # -- drawing and encoding
 
     def _encode_all(self) -> None:
-        encoder = Encoder(self._target.profile)
         size = protected_size(self._maker.capacity)
         self._parity = ParityWriter(size, self._expected_pages()) if self._target.profile.parity else None
         self._run_first = self._first_page
-        batch: list[bytes] = []
-        for packed in self._stream():
-            batch.append(packed)
-            if len(batch) == BATCH:
+        encoder = Encoder(self._target.profile)
+        try:
+            for batch in _batches(self._stream(), BATCH):
                 self._draw(encoder, batch)
-                batch = []
-        self._draw(encoder, batch)
-        for part in encoder.finish():
-            self._part(part)
+            for part in encoder.finish():
+                self._part(part)
+        except BaseException:
+            encoder.abandon()
+            raise
         while self._checks:
             self._checks.popleft().result()
         if self._kinds or self._drawn:
@@ -272,8 +272,6 @@ class CommitWriter:
         }  # fmt: skip
 
     def _draw(self, encoder: Encoder, batch: list[bytes]) -> None:
-        if not batch:
-            return
         capacity = self._maker.capacity
         pages = np.frombuffer(b"".join(page.ljust(capacity, b"\0") for page in batch), np.uint8)
         modules = self._maker.modules(pages.reshape(len(batch), capacity))
@@ -362,6 +360,11 @@ def train(samples: list[bytes], size: int) -> zstandard.ZstdCompressionDict | No
         return zstandard.train_dictionary(size, samples, k=1024, d=8, f=20, accel=4)
     except zstandard.ZstdError:
         return None  # too few or too uniform samples: pages are compressed without one
+
+
+def _batches(items: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _numbers(*values: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memories.engine.errors import Damaged
 from memories.engine.model import ChunkRef
 from search.engine import columns, quantise
 from search.engine.keyword import Segment
@@ -131,7 +132,7 @@ def _read(box: "IndexBox") -> Box | None:
         if len(content) != len(rows):
             raise ValueError("it does not hold what its columns say")
         return Box(int(header["serial"]), frozenset(header.get("replaces", ())), rows, content)
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (Damaged, ValueError, KeyError, TypeError, OverflowError) as error:
         log.warning("an index box was left out: %s", error)
         return None
 

@@ -140,6 +140,7 @@ def _load(settings: Settings) -> Any:
     # Before the first import of anything of Hugging Face, which reads it once.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
     except ImportError as error:
@@ -148,8 +149,10 @@ def _load(settings: Settings) -> Any:
     logging.disable_progress_bar()
     try:
         model = SentenceTransformer(str(folder), device=_device(settings), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _missing(settings, f"{folder} holds no whole model") from error
+    if not _has_vocabulary(model):
+        raise _missing(settings, f"{folder} holds a model without its tokenizer")
     _limit_length(model, settings)
     if model.device.type == "cpu" and supports_bfloat16():
         _use_bfloat16(model)
@@ -196,6 +199,12 @@ def _device(settings: Settings) -> str:
     if not torch.accelerator.is_available():
         raise UsageError("use_gpu is set, but PyTorch sees no GPU here: set it to false.")
     return torch.accelerator.current_accelerator().type
+
+
+def _has_vocabulary(model: Any) -> bool:
+    """Without its files a tokenizer is made all the same, and every word is unknown to it."""
+    expected = getattr(model[0].config, "vocab_size", 0)  # often rounded up from the tokenizer's
+    return len(model.tokenizer) >= expected // 2
 
 
 def _limit_length(model: Any, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memories.engine.model import Chunk, ChunkRef
+from memories.engine.model import Chunk, ChunkRef, Commit
 from search.engine import boxes, keyword, tokens
 from search.engine.boxes import KEYWORD, VECTOR, Box, Living, Rows, Vectors
 from search.engine.keyword import Segment
@@ -65,14 +65,16 @@ def build_index(
     `progress(done, total, stage)` with the stages "words" and "vectors". When `should_stop` says so, what has been
     embedded is still written. `wait`: seconds to wait for another writer of the file.
     """
-    build = _Build(memory, Living(memory.chunks()), progress or _ignore, should_stop or _never, wait)
+    living = Living(memory.chunks())
+    build = _Build(memory, memory.head, living, progress or _ignore, should_stop or _never, wait)
     build.keywords(max(batch, KEYWORD_BATCH))
     added = build.vectors(embedder, batch) if embedder else 0
     model = embedder.name if embedder else None
+    living = Living(memory.chunks())
     return IndexStats(
-        chunks=len(build.living),
-        vectors=covered(memory, build.living, VECTOR, model) if model else 0,
-        keywords=covered(memory, build.living, KEYWORD, tokens.NAME),
+        chunks=len(living),
+        vectors=covered(memory, living, VECTOR, model) if model else 0,
+        keywords=covered(memory, living, KEYWORD, tokens.NAME),
         added=added,
         model=model,
         stopped=build.stopped,
@@ -92,6 +94,7 @@ def embedded_text(chunk: Chunk) -> str:
 @dataclass
 class _Build:
     memory: "Memory"
+    head: Commit | None
     living: Living
     progress: Progress
     should_stop: Stop
@@ -101,7 +104,7 @@ class _Build:
     def keywords(self, batch: int) -> None:
         found = boxes.read(self.memory, KEYWORD, tokens.NAME)
         missing = _missing(self.living, found)
-        for done, refs in _batches(missing, batch):
+        for done, refs in self._batches(missing, batch):
             if self._stop():
                 return
             seen: list[ChunkRef] = []
@@ -112,10 +115,9 @@ class _Build:
     def vectors(self, embedder: "Embedder", batch: int) -> int:
         missing = _missing(self.living, boxes.read(self.memory, VECTOR, embedder.name))
         added = 0
-        for _, refs in _batches(missing, batch):
+        for _, refs in self._batches(missing, batch):
             seen, vectors = self._embed(embedder, refs, added, len(missing))
-            if seen:
-                self._append(VECTOR, embedder.name, Rows.of(seen), Vectors.of(vectors))
+            self._append(VECTOR, embedder.name, Rows.of(seen), Vectors.of(vectors))
             added += len(seen)
             if self.stopped:
                 return added
@@ -162,10 +164,20 @@ class _Build:
             vectors, _ = boxes.gather([box.content for box, _ in small], [counted for _, counted in small])
             self._append(kind, model, Rows.of(refs), vectors, [box for box, _ in small])
 
+    def _batches(self, refs: Sequence[ChunkRef], size: int) -> Iterator[tuple[int, Sequence[ChunkRef]]]:
+        """How many came before, and the next ones. Others may commit meanwhile, which writing a box makes visible:
+        then the chunks that are gone or replaced drop out, and the new ones wait for the next build."""
+        for start in range(0, len(refs), size):
+            if self.memory.head != self.head:
+                self.head, self.living = self.memory.head, Living(self.memory.chunks())
+            places = self.living.places(Rows.of(refs[start : start + size]))
+            yield start, [self.living.refs[place] for place in places[places >= 0]]
+
     def _append(
         self, kind: str, model: str, rows: Rows, content: Vectors | Segment, replaces: Sequence[Box] = ()
     ) -> None:
-        boxes.append(self.memory, kind, model, rows, content, replaces=replaces, wait=self.wait)
+        if len(rows):
+            boxes.append(self.memory, kind, model, rows, content, replaces=replaces, wait=self.wait)
 
     def _stop(self) -> bool:
         self.stopped = self.stopped or self.should_stop()
@@ -176,11 +188,6 @@ def _missing(living: Living, found: Sequence[Box]) -> list[ChunkRef]:
     """Living chunks that no box covers, in the order of the file, so that reading them decodes each frame once."""
     missing = [living.refs[place] for place in boxes.uncovered(boxes.join(found, living), len(living))]
     return sorted(missing, key=lambda ref: (ref.frame, ref.document, ref.order))
-
-
-def _batches(refs: Sequence[ChunkRef], size: int) -> Iterator[tuple[int, Sequence[ChunkRef]]]:
-    for start in range(0, len(refs), size):
-        yield start, refs[start : start + size]
 
 
 def _ignore(done: int, total: int, stage: str) -> None: ...

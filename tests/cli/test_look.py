@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from memories.engine.config import MODEL
 from tests.cli.conftest import FILES
 
 DOCUMENTS = {name: text for name, text in FILES.items() if name.startswith("documents/")}
@@ -67,16 +68,29 @@ def test_verify_of_a_damaged_memory_is_exit_1(memvid, memory):
     assert "memvid repair m.mp4" in ran.err
 
 
+def test_a_torn_tail_is_noted_and_the_commit_before_it_shown(memvid, changed):
+    data = Path("m.mp4").read_bytes()
+    Path("torn.mp4").write_bytes(data[: len(data) * 3 // 4])
+    ran = memvid("info torn.mp4 --json")
+    assert ran.json["commits"] == 1
+    assert ran.json["notes"]
+    assert ran.err == "".join(f"memvid: {note}\n" for note in ran.json["notes"])
+
+
 def test_diff_of_two_memories(memvid, memory):
     Path("documents/code.py").write_text("def anchor():\n    pass\n")
     Path("documents/deep/mind.txt").unlink()
     Path("documents/new.txt").write_text("A new text.\n")
     memvid("encode documents -o new.mp4 --no-index")
     document = memvid("diff m.mp4 new.mp4 --json").json
-    assert document["added"] == ["documents/new.txt"]
-    assert document["removed"] == ["documents/deep/mind.txt"]
-    assert [change["document"] for change in document["changed"]] == ["documents/code.py"]
-    assert document["summary"] == {"added": 1, "removed": 1, "changed": 1, "unchanged": 1}
+    assert document["documents"] == {
+        "added": ["documents/new.txt"],
+        "removed": ["documents/deep/mind.txt"],
+        "changed": ["documents/code.py"],
+    }
+    assert document["modified"][0]["document"] == "documents/code.py"
+    summary = {"added": 1, "removed": 1, "modified": 1, "unchanged": 1, "old_chunks": 3, "new_chunks": 3}
+    assert document["summary"] == summary
     out = memvid("diff m.mp4 new.mp4").out
     assert "-def sail(ship):" in out
     assert "+def anchor():" in out
@@ -84,13 +98,22 @@ def test_diff_of_two_memories(memvid, memory):
 
 def test_diff_between_two_commits_of_one_memory(memvid, changed):
     document = memvid("diff m.mp4 m.mp4 --from 1 --to 2 --json").json
-    assert document["added"] == ["documents/new.txt"]
-    assert document["summary"]["changed"] == 1
+    assert document["documents"]["added"] == ["documents/new.txt"]
+    assert document["summary"]["modified"] == 1
 
 
 def test_diff_of_the_same_is_empty(memvid, memory):
     document = memvid("diff m.mp4 m.mp4 --json").json
-    assert document["summary"] == {"added": 0, "removed": 0, "changed": 0, "unchanged": 3}
+    assert document["summary"]["unchanged"] == document["summary"]["old_chunks"] == 3
+    assert not any(document["documents"].values())
+
+
+def test_diff_by_meaning_needs_a_real_model(memvid, changed, monkeypatch):
+    line = "diff m.mp4 m.mp4 --from 1 --semantic --json"
+    assert "no-model" in memvid(line, code=1).err
+    monkeypatch.setenv("MEMVID_EMBEDDING_MODEL", MODEL)
+    pair = memvid(line).json["modified"][0]
+    assert 0 < pair["cosine"] < 0.99
 
 
 def test_diff_into_a_file(memvid, changed):
@@ -144,6 +167,8 @@ def test_export_leaves_a_folder_that_is_not_empty_alone(memvid, memory):
     assert "documents is not empty" in memvid("export m.mp4 documents", code=1).err
     memvid("export m.mp4 documents --force")
     assert Path("documents/documents/code.py").exists()
+    ran = memvid("export m.mp4 documents --force", code=1)
+    assert ran.err.startswith("memvid: 3 documents not written: documents/code.py: ")
 
 
 def test_reading_leaves_the_file_as_it_is(memvid, memory):

@@ -170,7 +170,8 @@ def test_notes_are_silent_above_info(memvid, memory):
 
 def test_help_loads_nothing_heavy():
     heavy = ["av", "numpy", "torch", "rich", "cv2", "zxingcpp", "sentence_transformers", "django"]
-    code = f"import sys; from memories.cli.main import main; main(['--help']); print([m for m in {heavy} if m in sys.modules])"
+    ask = f"print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys; from memories.cli.main import main; main(['--help']); {ask}"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
 
@@ -198,8 +199,8 @@ def test_words_after_two_dashes_are_names(memvid):
 
 
 def test_wait_takes_a_number_or_nothing():
-    _, rest = cli._command("remove --wait m.mp4 d --json".split())
+    _, rest = cli._command(["remove", "--wait", "m.mp4", "d", "--json"])
     args = cli._parse(parser("remove"), cli._with_wait(rest))
     assert (args.wait, args.memory, args.documents) == (float("inf"), "m.mp4", ["d"])
-    args = cli._parse(parser("remove"), cli._with_wait("m.mp4 d --wait 2.5".split()))
+    args = cli._parse(parser("remove"), cli._with_wait(["m.mp4", "d", "--wait", "2.5"]))
     assert args.wait == 2.5

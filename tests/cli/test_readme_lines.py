@@ -15,7 +15,9 @@ BIG = "memvid encode --background-index --output video.mp4 --index index.json la
 IMMEDIATE = "memvid encode --output video.mp4 --index index.json dataset/"
 NO_INDEX = "memvid encode --no-index --output video.mp4 --index index.json dataset/"
 APPEND = "memvid append --video existing.mp4 --index existing.json --files new_docs/"
-MERGE = "memvid merge --output combined.mp4 --index combined.json --videos video1.mp4,index1.json,video2.mp4,index2.json"
+MERGE = (
+    "memvid merge --output combined.mp4 --index combined.json --videos video1.mp4,index1.json,video2.mp4,index2.json"
+)
 MIXED = r"""memvid encode \
   --output comprehensive.mp4 \
   --index comprehensive.json \

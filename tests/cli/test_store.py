@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ def states(ran) -> dict[str, str]:
 
 
 def documents(memvid, name: str = "m.mp4") -> set[str]:
-    memvid(f"export {name} listed --force")
+    shutil.rmtree("listed", ignore_errors=True)
+    memvid(f"export {name} listed")
     return {str(path.relative_to("listed")) for path in Path("listed").rglob("*") if path.is_file()}
 
 

@@ -105,7 +105,8 @@ def test_every_key_refuses_what_it_cannot_be(key):
 def test_the_order_is_flags_environment_file_defaults(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "memvid.toml").write_text("[text]\nchunk_size = 100\noverlap = 1\nmin_chunk_size = 5\n")
-    config = Config.load(env={"MEMVID_TEXT_CHUNK_SIZE": "200", "MEMVID_TEXT_OVERLAP": "2"}, overrides={"text.chunk_size": 300})
+    env = {"MEMVID_TEXT_CHUNK_SIZE": "200", "MEMVID_TEXT_OVERLAP": "2"}
+    config = Config.load(env=env, overrides={"text.chunk_size": 300})
     assert (config.text.chunk_size, config.text.overlap, config.text.min_chunk_size) == (300, 2, 5)
     assert config.text.max_chunk_size == 1500
 

@@ -181,7 +181,8 @@ def test_a_folder_with_filters_of_its_own(config):
 
 def test_preview_adds_nothing(config):
     encoder = MemvidEncoder(config)
-    assert [found.name for found in encoder.preview_directory("documents")] == ["documents/mind.txt", "documents/sea.md"]
+    found = encoder.preview_directory("documents")
+    assert [one.name for one in found] == ["documents/mind.txt", "documents/sea.md"]
     assert len(encoder) == 0
 
 
@@ -200,6 +201,16 @@ def test_a_file_that_cannot_be_read_is_an_error_at_once(config):
             add("broken.pdf")
     with pytest.raises(MemvidError, match=r"gone\.txt"):
         encoder.add_text_file("gone.txt")
+
+
+def test_nothing_but_failures_leaves_no_file(config):
+    Path("papers").mkdir()
+    Path("papers/broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    encoder = MemvidEncoder(config)
+    encoder.add_directory("papers")
+    with pytest.raises(MemvidError, match=r"nothing was stored: papers/broken\.pdf"):
+        encoder.build_video("memory.mp4")
+    assert not Path("memory.mp4").exists()
 
 
 def test_building_from_nothing_leaves_no_file(config):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -43,9 +43,7 @@ class FakeMemory:
         commit = len(self._commits) + 1
         old = self._documents.get(path)
         number = old.number if old else 1 + max((d.number for d in self._documents.values()), default=0)
-        self._documents[path] = Document(
-            number, path, "text/plain", "utf-8", 0, b"", tags, {}, overlap, "", commit
-        )
+        self._documents[path] = Document(number, path, "text/plain", "utf-8", 0, b"", tags, {}, overlap, "", commit)
         before = {order: held for (document, order), held in self._chunks.items() if document == number}
         for order in before:
             del self._chunks[number, order]
@@ -67,7 +65,7 @@ class FakeMemory:
     def _commit(self) -> None:
         number = len(self._commits) + 1
         digest = hashlib.sha256(f"{self.id} {number} {self.texts()}".encode()).digest()
-        time = datetime(2026, 1, 1, 0, 0, number, tzinfo=timezone.utc)
+        time = datetime(2026, 1, 1, 0, 0, number, tzinfo=UTC)
         self._commits.append(Commit(number, time, "", "", 0, 0, 0, 0, "", digest))
 
     def at(self) -> "FakeMemory":
@@ -117,7 +115,15 @@ class FakeMemory:
         return list(self._boxes)
 
     def append_index(
-        self, kind: str, model: str, header: dict, payload: bytes, *, first_commit: int, last_commit: int, wait: float = 0
+        self,
+        kind: str,
+        model: str,
+        header: dict,
+        payload: bytes,
+        *,
+        first_commit: int,
+        last_commit: int,
+        wait: float = 0,
     ) -> None:
         if self.fail_append_after is not None and len(self._boxes) >= self.fail_append_after:
             raise KeyboardInterrupt

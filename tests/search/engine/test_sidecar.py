@@ -25,7 +25,12 @@ def path(memory, tmp_path):
 
 def test_a_sidecar_says_which_chunks_there_are_and_holds_no_text(memory, path):
     content = json.loads(path.read_text())
-    assert (content["format"], content["version"], content["memory"], content["model"]) == ("memvid-index", 1, "00ff", "fake")
+    assert (content["format"], content["version"], content["memory"], content["model"]) == (
+        "memvid-index",
+        1,
+        "00ff",
+        "fake",
+    )
     assert content["head"] == {"commit": 1, "hash": memory.head.hash.hex()}
     assert [(chunk["id"], chunk["document"], chunk["frame"], chunk["commit"]) for chunk in content["chunks"]] == [
         ("1.0", "moby.txt", 0, 1),

@@ -117,7 +117,7 @@ def write_epub(path: Path, *, protected: bool = False, package: str = PACKAGE) -
             )
 
 
-def write_bomb(path: Path, needs: str, size: int = 600 << 20) -> None:
+def write_bomb(path: Path, needs: str, size: int) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(needs, "<x/>")
         archive.writestr("[Content_Types].xml", "<x/>")

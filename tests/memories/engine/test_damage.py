@@ -1,0 +1,166 @@
+"""A flipped bit is corrected or reported with commit and frame; nothing wrong is ever returned as right."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memories.engine.container import View, init_segment
+from memories.engine.errors import Damaged, MemvidError
+from memories.engine.memory import Memory
+
+from .making import make, prose, source
+
+TEXTS = {"a.txt": prose(14000), "b.txt": prose(12500, 2)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("damage") / "m.mp4"
+    memory = make(path, TEXTS)
+    memory.commit([source("c.txt", prose(3000, 5))])
+    memory.close()
+    return path
+
+
+ALL = {**TEXTS, "c.txt": prose(3000, 5)}
+
+
+def read_all(memory: Memory) -> dict[str, str]:
+    return {document.path: memory.text(document.number) for document in memory.documents()}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bit_is_harmless_or_reported(whole, tmp_path, data):
+    raw = bytearray(whole.read_bytes())
+    position = data.draw(st.integers(0, len(raw) - 1))
+    raw[position] ^= 1 << data.draw(st.integers(0, 7))
+    path = tmp_path / "flipped.mp4"
+    path.write_bytes(raw)
+    try:
+        with Memory.open(path) as memory:
+            state = read_all(memory)
+            earlier = {name: ALL[name] for name in state}
+            assert state == earlier and set(state) >= set(TEXTS)
+            if len(state) < len(ALL):
+                assert memory.notes
+            memory.verify()
+    except MemvidError as error:
+        assert "\n" not in str(error)
+
+
+def flip_sample(path: Path, frame: int) -> None:
+    with Memory.open(path) as memory:
+        offset, size = memory.log.directory.place(frame)
+    with open(path, "r+b") as file:
+        file.seek(offset + size // 2)
+        middle = file.read(40)
+        file.seek(offset + size // 2)
+        file.write(bytes(byte ^ 0xFF for byte in middle))
+
+
+def test_a_damaged_frame_is_named_and_the_rest_reads_on(whole, tmp_path):
+    path = tmp_path / "m.mp4"
+    shutil.copy(whole, path)
+    with Memory.open(path) as memory:
+        frame = memory.chunks("a.txt")[0].frame
+    flip_sample(path, frame)
+    with Memory.open(path) as memory:
+        with pytest.raises(Damaged, match=f"commit 1, frame {frame}"):
+            memory.text("a.txt")
+        assert memory.text("c.txt") == ALL["c.txt"]
+        report = memory.verify()
+        assert not report.ok and report.bad_frames == [frame]
+
+
+def test_truncation_anywhere_never_returns_a_wrong_text(whole, tmp_path):
+    size = whole.stat().st_size
+    for length in range(1, size, size // 97):
+        path = tmp_path / "cut.mp4"
+        shutil.copy(whole, path)
+        os.truncate(path, length)
+        try:
+            with Memory.open(path) as memory:
+                assert read_all(memory) in (TEXTS, ALL)
+        except MemvidError as error:
+            assert "\n" not in str(error)
+
+
+def without_boxes(path: Path, out: Path) -> None:
+    view = View(os.open(path, os.O_RDONLY), path.stat().st_size)
+    parts = [view.read(box.offset, box.size) for box in view.boxes() if box.kind != b"uuid"]
+    os.close(view.descriptor)
+    out.write_bytes(b"".join(parts))
+
+
+def test_without_its_boxes_it_opens_with_its_whole_history_and_can_be_appended_to(whole, tmp_path):
+    path = tmp_path / "bare.mp4"
+    without_boxes(whole, path)
+    with Memory.open(whole) as memory, Memory.open(path) as bare:
+        assert read_all(bare) == ALL
+        assert [c.hash for c in bare.commits()] == [c.hash for c in memory.commits()]
+        bare.commit([source("d.txt", "appended to a file that had lost its boxes")])
+    with Memory.open(path) as again:
+        assert again.verify().ok
+        assert read_all(again) == {**ALL, "d.txt": "appended to a file that had lost its boxes"}
+        assert read_all(Memory.open(path, at=1)) == TEXTS
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_after_a_remux_it_opens_with_its_whole_history(whole, tmp_path):
+    path = tmp_path / "remuxed.mp4"
+    subprocess.run(["ffmpeg", "-loglevel", "error", "-i", whole, "-c", "copy", path], check=True)
+    with Memory.open(whole) as memory, Memory.open(path) as copy:
+        assert read_all(copy) == ALL
+        assert [c.hash for c in copy.commits()] == [c.hash for c in memory.commits()]
+        with pytest.raises(MemvidError, match="vacuum"):
+            copy.commit([source("d.txt", "x")])
+        fresh = copy.vacuum(tmp_path / "fresh.mp4")
+    fresh.commit([source("d.txt", "x")])
+    assert read_all(fresh) == {**ALL, "d.txt": "x"}
+
+
+def test_a_box_that_contradicts_the_pages_loses(whole, tmp_path):
+    """A directory of another memory is put behind the frames: the pages win."""
+    other = tmp_path / "other.mp4"
+    make(other, {"z.txt": prose(9000, 9)}).close()
+    view = View(os.open(other, os.O_RDONLY), other.stat().st_size)
+    box = [view.read(box.offset, box.size) for box in view.boxes() if box.kind == b"uuid"][-1]
+    os.close(view.descriptor)
+    path = tmp_path / "mixed.mp4"
+    without_boxes(whole, path)
+    path.write_bytes(path.read_bytes() + box)
+    with Memory.open(path) as memory:
+        assert read_all(memory) == ALL
+        assert memory.notes
+
+
+def test_repair_saves_what_can_be_saved_and_lists_the_rest(whole, tmp_path):
+    path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
+    shutil.copy(whole, path)
+    with Memory.open(path) as memory:
+        frame = memory.chunks("b.txt")[-1].frame
+    flip_sample(path, frame)
+    report = Memory.repair(path, out)
+    assert report.lost_frames == [frame] and report.lost
+    with Memory.open(out) as memory:
+        assert memory.verify().ok
+        assert memory.text("c.txt") == ALL["c.txt"]
+        kept = {chunk.id for chunk in memory.read_many(memory.chunks())}
+        assert kept and memory.stats()["chunks"] == len(kept)
+
+
+def test_a_flip_in_the_mp4_header_is_seen_by_verify(whole, tmp_path):
+    path = tmp_path / "m.mp4"
+    raw = bytearray(whole.read_bytes())
+    header = len(init_segment(View(os.open(whole, os.O_RDONLY), len(raw))))
+    moof = raw.index(b"moof", header)
+    raw[moof + 19] ^= 1  # inside mfhd
+    path.write_bytes(raw)
+    with Memory.open(path) as memory:
+        assert any("commit 1" in problem for problem in memory.verify().problems)
