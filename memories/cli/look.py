@@ -29,7 +29,7 @@ def info(args: argparse.Namespace, config: Config, out: Output) -> int:
         document = {"video": str(path), "id": memory.id, **memory.stats(), **coverage(memory)}
         document["hardware_acceleration"] = {
             "requested": config.video.use_hardware_acceleration,
-            "used": _hardware_used(memory),
+            "used": memory.hardware,
         }
         if args.index:
             document["sidecar"] = _sidecar(memory, args.index, out)
@@ -41,16 +41,13 @@ def _info_lines(document: dict[str, Any]) -> Iterator[str]:
     share = document["bytes"] / document["text_bytes"] if document["text_bytes"] else None
     yield line(document["video"])
     yield f"  documents  {document['documents']:,}"
-    yield f"  chunks     {document['chunks']:,} ({document['indexed_chunks']:,} indexed: {line(document['model'] or 'no model')})"
+    how = f"by {line(document['model'])}" if document["model"] else "by words"
+    indexed = f"{document['indexed_chunks']:,} indexed {how}" if document["indexed_chunks"] else "not indexed"
+    yield f"  chunks     {document['chunks']:,} ({indexed})"
     yield f"  frames     {document['frames']:,} ({document['codec']}, {document['profile']})"
     yield f"  commits    {document['commits']:,}"
     yield f"  text       {size(document['text_bytes'])}"
     yield f"  file       {size(document['bytes'])}" + (f" ({share:.2f} bytes a byte of text)" if share else "")
-
-
-def _hardware_used(memory: "Memory") -> bool:
-    decoder = memory.log._decoder  # None for a file that another program has muxed
-    return decoder is not None and decoder.hardware
 
 
 def _sidecar(memory: "Memory", path: str, out: Output) -> dict[str, Any]:

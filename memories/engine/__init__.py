@@ -9,6 +9,9 @@ _PUBLIC = {
     "MemvidEncoder": "encoder",
     "MemvidRetriever": "retriever",
     "Config": "config",
+    "submit_background_indexing": "jobs",
+    "get_indexing_status": "jobs",
+    "wait_for_indexing": "jobs",
     "Source": "model",
     "Draft": "model",
 }

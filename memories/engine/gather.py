@@ -138,9 +138,8 @@ def recorded_roots(commits: Iterable[Commit]) -> list[Root]:
 
 
 def refuse_empty(memory: "Memory", result: "CommitResult", outcomes: list[Outcome]) -> None:
-    """A first commit whose every input failed is taken back: the file that it made goes again."""
-    if result.commit and result.commit.number == 1 and not memory.stats()["documents"]:
-        memory.path.unlink()
+    """Raises when there was a memory to make and no input that could be stored in it."""
+    if result.commit is None and not memory.exists:
         raise MemvidError(f"nothing was stored: {first_failure(outcomes)}")
 
 

@@ -47,8 +47,10 @@ class Log:
             self.view = View(self._descriptor, os.fstat(self._descriptor).st_size)
             self.native = self._looks_native()
             self._open_native(hardware) if self.native else self._open_foreign()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, MemvidError) and path.name not in str(error):
+                raise type(error)(f"{path}: {error}") from None
             raise
 
     def close(self) -> None:
@@ -66,6 +68,10 @@ class Log:
             return False
         same = (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
         return same and there.st_size == self.view.length
+
+    @property
+    def hardware(self) -> bool:
+        return self._decoder is not None and self._decoder.hardware
 
     # -- opening
 

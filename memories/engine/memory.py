@@ -133,6 +133,11 @@ class Memory:
             raise NotFound(f"{self.path} has no commit yet")
         return self._log
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a commit; a memory that was only created has none, and no file."""
+        return self._log is not None
+
     # -- what it is
 
     @property
@@ -142,6 +147,11 @@ class Memory:
     @property
     def profile(self) -> Profile:
         return self._settings["profile"] if self._log is None else self._log.profile
+
+    @property
+    def hardware(self) -> bool:
+        """Whether frames are decoded by a hardware decoder."""
+        return self.log.hardware
 
     @property
     def notes(self) -> list[str]:
@@ -366,7 +376,7 @@ class Memory:
         if self._at is not None:
             raise UsageError("a memory opened as of an earlier commit cannot be written: open it without `at`")
         if self._log is None and not self.path.exists():
-            return self._create(plan, note, progress)
+            return self._create(plan, note, progress, even_if_empty)
         with locks.writer(self.path, wait) as descriptor:
             self._refresh()
             if (earlier := self._earlier(note.request)) is not None:
@@ -383,7 +393,9 @@ class Memory:
             self._refresh()
         return CommitResult(as_commit(info), planner.changes.outcomes)
 
-    def _create(self, plan: Callable[[Planner], None], note: Note, progress: Progress | None) -> CommitResult:
+    def _create(
+        self, plan: Callable[[Planner], None], note: Note, progress: Progress | None, even_if_empty: bool
+    ) -> CommitResult:
         """The first commit: written beside its final name and linked there when it is whole."""
         profile = self._settings["profile"]
         memory = secrets.token_bytes(16)
@@ -392,6 +404,8 @@ class Memory:
         temporary = None
         try:
             plan(planner)
+            if planner.changes.empty and not even_if_empty:
+                return CommitResult(None, planner.changes.outcomes)
             descriptor, temporary = _temporary(self.path)
             try:
                 target = Target(descriptor, profile, manifest, memory)

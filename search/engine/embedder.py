@@ -79,8 +79,13 @@ class Embedder:
         return self._model.max_seq_length
 
     def other(self, name: str) -> "Embedder":
-        """Another model, by the `name` that an index carries, with the settings of this one."""
+        """Another model, by the `name` that an index carries, with the settings of this one.
+
+        A folder must be named by the person at the keyboard, not by a file that may come from anywhere.
+        """
         model_name, _, revision = name.partition("@")
+        if Path(model_name).is_dir():
+            raise ModelMissing(f"The vectors were made by the model in {name}: set the embedding model to it to use it.")
         settings = replace(self._settings, model_name=model_name, revision=revision or None, max_sequence_length=None)
         return Embedder(_load(settings), settings)
 

