@@ -99,9 +99,12 @@ def _group(blob: bytes, row: int) -> tuple[bytes, int]:
 
 def _inflate_group(frame: bytes) -> list[dict[str, Any]]:
     try:
-        return json.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=1 << 26))
-    except (zstandard.ZstdError, ValueError) as error:
-        raise Damaged(f"the directory's document records are not readable ({error})") from None
+        rows = json.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=1 << 26))
+    except (zstandard.ZstdError, ValueError, RecursionError) as error:
+        raise Damaged(f"the directory's records are not readable ({type(error).__name__})") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Damaged("the directory's records are not records")
+    return rows
 
 
 @dataclass
@@ -131,7 +134,10 @@ class Segment:
 
     def commits(self) -> list[dict[str, Any]]:
         if self._commits is None:
-            self._commits = _inflate_group(self.load("commits"))
+            found = _inflate_group(self.load("commits"))
+            if [row.get("number") for row in found] != list(range(self.first_commit, self.last_commit + 1)):
+                raise Damaged("the directory lacks commits")
+            self._commits = found
         return self._commits
 
     def record(self, row: int) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Log:
         try:
             self._open_by_directory()
         except (Damaged, NotAMemory, NotFound):
-            self._open_by_pages()
+            self.rebuild()
 
     def _open_by_directory(self) -> None:
         """The quick way: through the box at the end, confirmed by the manifest and the head's end page."""
@@ -106,7 +106,7 @@ class Log:
         if end.kind != Kind.COMMIT_END or read_end(end)["hash"] != self.directory.head["hash"]:
             raise Damaged("the directory names another head than the pages")
 
-    def _open_by_pages(self) -> None:
+    def rebuild(self) -> None:
         """The pages have the last word: without a directory that fits them, it is rebuilt from all of them."""
         self._maker = None
         boxes = list(self.view.boxes(len(self.init)))

@@ -174,7 +174,11 @@ class Memory:
     @property
     def state(self) -> State:
         if self._state is None:
-            self._state = state_at(self.log.directory, self._at)
+            try:
+                self._state = state_at(self.log.directory, self._at)
+            except (Damaged, KeyError, TypeError, IndexError):  # a box that lies: the pages know better
+                self.log.rebuild()
+                self._state = state_at(self.log.directory, self._at)
         return self._state
 
     def stats(self) -> dict[str, Any]:
