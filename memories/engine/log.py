@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,30 @@ from .video import Decoder, Profile, decode_any
 CACHE_PAGES = 256
 
 
+class _Cache:
+    """The dictionaries used last in this process; loading one takes some 80 frames."""
+
+    def __init__(self, size: int):
+        self._size, self._lock = size, threading.Lock()
+        self._items: OrderedDict[tuple, zstandard.ZstdCompressionDict] = OrderedDict()
+
+    def get(self, key: tuple, load: Callable[[], zstandard.ZstdCompressionDict]) -> zstandard.ZstdCompressionDict:
+        with self._lock:
+            if key not in self._items:
+                self._items[key] = load()
+                if len(self._items) > self._size:
+                    self._items.popitem(last=False)
+            self._items.move_to_end(key)
+            return self._items[key]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._items.clear()
+
+
+_DICTIONARIES = _Cache(8)
+
+
 class Log:
     """Pages, commits and boxes of one file as they were when it was opened.
 
@@ -40,7 +65,6 @@ class Log:
         self._lock = threading.RLock()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
         self._cache_pages = cache_pages
-        self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
         self._spool: Spool | None = None
         self._descriptor = open_file(path)
         try:
@@ -356,10 +380,11 @@ class Log:
         if not known:
             raise Damaged("its dictionary is missing")
         first, parts = known[-1]
-        with self._lock:
-            if first not in self._dictionaries:
-                self._dictionaries[first] = self._load_dictionary(first, parts)
-            return self._dictionaries[first]
+        return _DICTIONARIES.get((self.memory, self._chain_of(first), first), lambda: self._load_dictionary(first, parts))
+
+    def _chain_of(self, number: int) -> str:
+        """Names the content of a page for good: the chain of its commit covers it."""
+        return next(info["chain"] for info in self.commit_infos if number < info["first_frame"] + info["frames"])
 
     def _load_dictionary(self, first: int, parts: int) -> zstandard.ZstdCompressionDict:
         data = []
