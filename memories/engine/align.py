@@ -105,7 +105,11 @@ def _without_slivers(text: str, borders: list[int], metadata: list[Metadata | No
     """Drafts between the borders; a short one joins its neighbour where both fit into one chunk."""
     pieces: list[tuple[int, int, Metadata | None]] = []
     for start, end, data in zip(borders, borders[1:], metadata, strict=False):
-        if pieces and min(end - start, pieces[-1][1] - pieces[-1][0]) < max_chunk // 4 and end - pieces[-1][0] <= max_chunk:
+        if (
+            pieces
+            and min(end - start, pieces[-1][1] - pieces[-1][0]) < max_chunk // 4
+            and end - pieces[-1][0] <= max_chunk
+        ):
             pieces[-1] = (pieces[-1][0], end, pieces[-1][2])
         else:
             pieces.append((start, end, data))

@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import zstandard
 
 from .align import Change, OldChunk, OrderExhausted, align
 from .errors import IngestError, MemvidError, NotFound
 from .model import ORDER_STEP, Draft, Metadata, Outcome, Source
+from .present import Known
 from .records import Head, Operation, deflate_json
 
 MAX_PATH = 1024
@@ -22,22 +23,11 @@ SAMPLE = 8192
 MOST_SAMPLES = 800
 
 
-class Present(Protocol):
-    """What planning needs to know of the memory as it is."""
-
-    def find_path(self, path: str) -> dict[str, Any] | None: ...
-
-    def chunk_stats(self, document: int) -> tuple[int, int]:
-        """(chunks, UTF-8 bytes)."""
-
-    def old_chunks(self, document: int) -> list[OldChunk]: ...
-
-
 class Spool:
     """Records in order, in a temporary file; remembers samples of the text for a dictionary."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=1 << 22, prefix="memvid-spool-")
+        self._file = tempfile.SpooledTemporaryFile(max_size=1 << 22, prefix="memvid-spool-")  # noqa: SIM115
         self.text_bytes = self.put = self.deleted = self.records = 0
         self._samples: list[bytes] = []
         self._every, self._since = 1, 0
@@ -107,7 +97,7 @@ class Changes:
     chunks: int = 0
     text_bytes: int = 0
     next_document: int = 1
-    _blobs: Any = field(default_factory=lambda: tempfile.SpooledTemporaryFile(max_size=1 << 22, prefix="memvid-blob-"))
+    _blobs: Any = field(default_factory=lambda: tempfile.SpooledTemporaryFile(max_size=1 << 22))  # noqa: SIM115
 
     @property
     def empty(self) -> bool:
@@ -131,7 +121,7 @@ class Changes:
 
 
 class Planner:
-    def __init__(self, present: Present, next_document: int):
+    def __init__(self, present: Known, next_document: int):
         self._present = present
         self.changes = Changes(next_document=next_document)
         self._seen: set[str] = set()
@@ -165,13 +155,12 @@ class Planner:
         self._seen.add(source.path)
         record = self._present.find_path(source.path)
         if record is None:
-            return self._new(source, None)
-        if record["digest"] == source.digest.hex() and record["split"] == source.split:
-            if tuple(record["tags"]) == tuple(source.tags):
-                return Outcome(source.path, "unchanged", document=record["number"])
+            return self._new(source)
+        if _facts(record) == (source.digest.hex(), source.split, tuple(source.tags)):
+            return Outcome(source.path, "unchanged", document=record["number"])
         return self._changed(source, record)
 
-    def _new(self, source: Source, number: int | None) -> Outcome:
+    def _new(self, source: Source) -> Outcome:
         changes = self.changes
         number = changes.next_document
         changes.next_document += 1
@@ -243,7 +232,11 @@ class Planner:
         return self._copied.get(path) or self._present.find_path(path)
 
     def copy(
-        self, record: dict[str, Any], chunks: Iterable[tuple[int, str, Metadata]], original: bytes | None, number: int | None
+        self,
+        record: dict[str, Any],
+        chunks: Iterable[tuple[int, str, Metadata]],
+        original: bytes | None,
+        number: int | None,
     ) -> Outcome:
         """A document of another memory, with its own chunks and order keys, under its number or (None) the next one."""
         changes = self.changes
@@ -261,6 +254,11 @@ class Planner:
         outcome = Outcome(record["path"], "stored", document=number, chunks=count)
         changes.outcomes.append(outcome)
         return outcome
+
+
+def _facts(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """What decides whether a document has changed."""
+    return record["digest"], record["split"], tuple(record["tags"])
 
 
 def _filled(drafts: Iterable[Draft]) -> Iterator[Draft]:

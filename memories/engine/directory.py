@@ -43,7 +43,9 @@ def columns(schema: dict[str, str], rows: Iterable[tuple]) -> Columns:
 def join(parts: list[Columns], schema: dict[str, str]) -> Columns:
     if len(parts) == 1:
         return parts[0]
-    return {name: np.concatenate([part[name] for part in parts] or [np.empty(0, kind)]) for name, kind in schema.items()}
+    return {
+        name: np.concatenate([part[name] for part in parts] or [np.empty(0, kind)]) for name, kind in schema.items()
+    }
 
 
 def pack_columns(table: Columns, schema: dict[str, str]) -> bytes:
@@ -247,7 +249,11 @@ class Directory:
             table = segment.table("documents")
             for row in np.flatnonzero(table["path"] == wanted)[::-1]:
                 record = segment.record(int(row))
-                if record.get("path") == path and not table["deleted"][row] and self.record_of(record["number"]) == record:
+                if (
+                    record.get("path") == path
+                    and not table["deleted"][row]
+                    and self.record_of(record["number"]) == record
+                ):
                     return record
         return None
 

@@ -17,11 +17,12 @@ from .errors import Damaged, MemvidError, NotAMemory, NotFound
 from .model import Commit
 from .pages import CONTINUES, WITH_DICTIONARY, Kind, Page, unpack
 from .parity import ParityPage, recover
+from .profiles import Profile
 from .readers import read_frame
 from .records import Block, inflate, inflate_json, parse
 from .scan import Rebuilder, Rebuilt, Spool, dictionary_part, mend, scan_fragments, scan_video
 from .symbols import symbol_maker
-from .video import Decoder, Profile, decode_any
+from .video import Decoder, decode_any
 
 CACHE_PAGES = 256
 
@@ -380,7 +381,9 @@ class Log:
         if not known:
             raise Damaged("its dictionary is missing")
         first, parts = known[-1]
-        return _DICTIONARIES.get((self.memory, self._chain_of(first), first), lambda: self._load_dictionary(first, parts))
+        return _DICTIONARIES.get(
+            (self.memory, self._chain_of(first), first), lambda: self._load_dictionary(first, parts)
+        )
 
     def _chain_of(self, number: int) -> str:
         """Names the content of a page for good: the chain of its commit covers it."""

@@ -39,7 +39,7 @@ class Report:
 
 
 def verify(memory: Memory, progress: Progress = None) -> Report:
-    """Reads every frame with zxing-cpp, a sample with pyzbar, checks the chain and rebuilds the directory from the pages."""
+    """Reads every frame with zxing-cpp, some with pyzbar, checks the chain, rebuilds the directory from the pages."""
     log = memory.log
     report = Report(frames=log.directory.pages)
     report.problems += [note for note in log.notes if "re-muxed" not in note]
@@ -123,10 +123,12 @@ def _compare(rebuilt: Directory, stored: Directory, report: Report) -> None:
         for column in schema:
             if not np.array_equal(ours[column], theirs[column]):
                 report.problems.append(f"the directory's {name} differ from the pages in {column}")
-    records = [[s.record(i) for i in range(s.rows["documents"])] for s in (*rebuilt.segments,)]
-    stored_records = [[s.record(i) for i in range(s.rows["documents"])] for s in stored.segments]
-    if sum(records, []) != sum(stored_records, []):
+    if _records(rebuilt) != _records(stored):
         report.problems.append("the directory's document records differ from the pages")
+
+
+def _records(directory: Directory) -> list[dict]:
+    return [part.record(row) for part in directory.segments for row in range(part.rows["documents"])]
 
 
 def _check_boxes(log: Log, report: Report) -> None:
@@ -179,7 +181,8 @@ def _export_one(memory: Memory, document: Document, root: Path) -> Outcome:
     except (MemvidError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Outcome(document.path, "failed", reason, document.number)
-    return Outcome(document.path, "stored", "the original was not kept: this is its text" if extracted else "", document.number)
+    reason = "the original was not kept: this is its text" if extracted else ""
+    return Outcome(document.path, "stored", reason, document.number)
 
 
 def _contents(memory: Memory, document: Document) -> Iterator[bytes]:

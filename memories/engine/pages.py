@@ -59,7 +59,7 @@ def unpack(data: bytes) -> Page:
     """Raises Damaged unless `data` begins with a whole page whose digest holds."""
     if len(data) < HEADER_SIZE or data[:2] != MAGIC:
         raise Damaged("the symbol does not hold a page of a memory")
-    magic, version, kind, memory, commit, number, flags, length = _FIELDS.unpack_from(data)
+    _, version, kind, memory, commit, number, flags, length = _FIELDS.unpack_from(data)
     payload = data[HEADER_SIZE : HEADER_SIZE + length]
     digest = data[_FIELDS.size : HEADER_SIZE]
     if len(payload) != length or _digest(data[: _FIELDS.size], payload) != digest:

@@ -45,7 +45,7 @@ def coefficient(row: int, index: int) -> int:
 
 @dataclass(frozen=True)
 class ParityPage:
-    """Row `row` for lane `lane` of `lanes` over `count` pages from `first`, and `end`, the commit-end page, as the last one (0: none)."""
+    """Row `row` of lane `lane`, over `count` pages from `first` and then `end`, the commit-end page (0: none)."""
 
     first: int
     count: int
@@ -101,7 +101,7 @@ class ParityWriter:
         self.count += 1
 
     def pages(self, first: int, end: int = 0) -> Iterable[ParityPage]:
-        """Parity of all pages added since the start or the last call; `end` says that the last was the commit-end page."""
+        """Parity of the pages added since the last call; `end` is given when the last was the commit-end page."""
         data_pages = self.count - (1 if end else 0)
         for row in range(MOST):
             for lane in range(self.lanes):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,19 @@ from . import varint
 from .changes import Planner
 from .commits import read_end
 from .container import View, init_segment
-from .errors import Damaged, MemvidError, NotAMemory, NotFound
+from .errors import Damaged, NotAMemory, NotFound
 from .log import Log, open_file
-from .memory import Memory, publish
+from .memory import Memory
 from .model import Outcome
 from .pages import CONTINUED, CONTINUES, WITH_DICTIONARY, Kind, Page
+from .profiles import Profile, choose_profile
+from .publishing import building
 from .records import Block, Head, Operation, inflate, inflate_json, parse
 from .scan import Spool, dictionary_part, mend, scan_fragments, scan_video
-from .video import Decoder, Profile, choose_profile
+from .video import Decoder
 from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None
-
-
-@contextmanager
-def building(out: Path) -> Iterator[Path]:
-    """A hidden path beside `out`; what is there at the end takes the name, unless something else has."""
-    if out.exists():
-        raise MemvidError(f"{out} exists already: choose another name")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name[:80]}.partial")
-    temporary.unlink(missing_ok=True)
-    try:
-        yield temporary
-        publish(str(temporary), out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def like(profile: Profile, path: Path, config: Any = None) -> Memory:
@@ -49,8 +35,9 @@ def like(profile: Profile, path: Path, config: Any = None) -> Memory:
     memory = Memory.create(path)
     memory.settle_profile(
         choose_profile(
-            profile.name, profile.codec, profile.threads, fps=profile.fps, version=geometry.version, error=geometry.error,
-            scale=geometry.scale, border=geometry.border, width=geometry.width, height=geometry.height,
+            profile.name, profile.codec, profile.threads, fps=profile.fps,
+            version=geometry.version, error=geometry.error, scale=geometry.scale, border=geometry.border,
+            width=geometry.width, height=geometry.height,
         )
     )  # fmt: skip
     return memory
@@ -87,7 +74,9 @@ def _copy(source: Memory, planner: Planner, record: dict[str, Any], number: int 
     return planner.copy(record, chunks, original, number)
 
 
-def merge(out: Path, sources: list[Path], config: Any = None, profile: str | None = None, progress: Progress = None) -> Memory:
+def merge(
+    out: Path, sources: list[Path], config: Any = None, profile: str | None = None, progress: Progress = None
+) -> Memory:
     """One commit for each source with its present state; where it came from is noted in the commit."""
     if not sources:
         raise NotFound("there is nothing to merge: name at least one memory")
@@ -108,7 +97,13 @@ def merge(out: Path, sources: list[Path], config: Any = None, profile: str | Non
 
 def _merge_one(fresh: Memory, source: Memory, progress: Progress) -> None:
     head = source.head
-    origin = {"kind": "merge", "id": source.id, "file": source.path.name, "commit": head.number, "hash": head.hash.hex()}
+    origin = {
+        "kind": "merge",
+        "id": source.id,
+        "file": source.path.name,
+        "commit": head.number,
+        "hash": head.hash.hex(),
+    }
 
     def plan(planner: Planner) -> None:
         for document in source.documents():
@@ -177,12 +172,9 @@ class _Tally:
     next_document: int = 1
 
 
-def _replay(
-    fresh: Memory, commit: _Commit, keep: Callable[[int], bool], tally: _Tally, progress: Progress
-) -> None:
+def _replay(fresh: Memory, commit: _Commit, keep: Callable[[int], bool], tally: _Tally, progress: Progress) -> None:
     info = commit.info
-    metadata = {key: value for key, value in info["metadata"].items()}
-    note = Note(info["author"], info["message"], info["request"], metadata, info["time"])
+    note = Note(info["author"], info["message"], info["request"], dict(info["metadata"]), info["time"])
 
     def plan(planner: Planner) -> None:
         changes = planner.changes

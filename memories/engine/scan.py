@@ -16,11 +16,12 @@ from .directory import Directory, Segment, add_segment
 from .errors import Damaged, MemvidError, NotAMemory
 from .pages import WITH_DICTIONARY, Kind, Page, unpack
 from .parity import ParityPage, recover
+from .profiles import Profile
 from .readers import read_frame
 from .records import Block, inflate, inflate_json, parse
 from .symbols import SymbolMaker, symbol_maker
 from .varint import get_all
-from .video import Decoder, Profile, decode_any
+from .video import Decoder, decode_any
 
 Progress = Callable[[int, int, str], None] | None
 
@@ -29,7 +30,7 @@ class Spool:
     """Packed pages by number in a temporary file, so that a long scan stays small in memory."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="memvid-scan-")
+        self._file = tempfile.TemporaryFile(prefix="memvid-scan-")  # noqa: SIM115
         self._places: dict[int, tuple[int, int]] = {}
         self.samples: dict[int, tuple[int, int]] = {}
         self.frame_of: dict[int, int] = {}

@@ -282,7 +282,9 @@ class SymbolMaker:
         """(dark function modules, modules free for data)."""
         geometry = self.geometry
         side = geometry.modules
-        code = QRCode(version=geometry.version, error_correction=ERROR_LEVELS[geometry.error], mask_pattern=geometry.mask)
+        code = QRCode(
+            version=geometry.version, error_correction=ERROR_LEVELS[geometry.error], mask_pattern=geometry.mask
+        )
         code.modules_count = side
         code.modules = [[None] * side for _ in range(side)]
         for corner in ((0, 0), (side - 7, 0), (0, side - 7)):

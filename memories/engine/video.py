@@ -1,14 +1,11 @@
 """Frames to a fragmented MP4 and back, through FFmpeg's libraries (PyAV).
 
-Every profile's settings were chosen by reading back: with settings that look fine, some modules
-come out wrong (docs/adr/0003-codec-settings.md). The writer compares every frame again anyway.
+Every frame is a key frame, so that any of them can be decoded alone.
 """
 
 import io
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -16,162 +13,17 @@ import numpy as np
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.video.frame import PictureType
 
-from .errors import Damaged, NotAMemory, Unsupported, UsageError
-from .symbols import Geometry
+from .errors import Damaged, NotAMemory, Unsupported
+from .profiles import CODECS, MAX_PIXELS, Profile
 
 os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder writes to stderr by itself
 av.logging.set_level(None)
 
 TICKS_PER_FRAME = 512
-MAX_PIXELS = 4096 * 4096
 FRAMES_PER_FRAGMENT = 64
 
 
-@dataclass(frozen=True)
-class Codec:
-    """One of the accepted codecs: its library, pixels per module, and settings proven by reading back."""
-
-    encoder: str
-    scale: int
-    options: dict[str, str]
-
-    def options_with(self, threads: int) -> dict[str, str]:
-        return {key: value.replace("{threads}", str(threads)) for key, value in self.options.items()}
-
-
-# keyint=1 everywhere: each frame is decoded alone, so that reading one costs one.
-CODECS = {
-    "av1": Codec(
-        "libsvtav1",
-        1,
-        {
-            "preset": "7",  # the fastest that still finds the two-colour palette
-            "crf": "5",
-            "svtav1-params": "scm=1:keyint=1:enable-dlf=0:enable-cdef=0:enable-restoration=0:lp={threads}",
-        },
-    ),
-    "h264": Codec(
-        "libx264",
-        2,
-        {
-            "preset": "veryfast",
-            "crf": "24",
-            "x264-params": "keyint=1:scenecut=0:no-deblock=1:aq-mode=0:8x8dct=0:no-psy=1:threads={threads}",
-        },
-    ),
-    "h265": Codec(
-        "libx265",
-        2,
-        {
-            "preset": "ultrafast",
-            "crf": "22",
-            "x265-params": "keyint=1:no-deblock=1:no-sao=1:aq-mode=0:log-level=none:pools={threads}:frame-threads=1",
-        },
-    ),
-    "vp9": Codec(
-        "libvpx-vp9",
-        4,
-        {
-            "deadline": "realtime",
-            "cpu-used": "5",
-            "crf": "40",
-            "b": "0",
-            "g": "1",
-            "tune-content": "screen",
-            "row-mt": "0",
-            "threads": "{threads}",
-        },
-    ),
-    "mp4v": Codec("mpeg4", 2, {"qmin": "10", "qmax": "10", "g": "1", "threads": "{threads}"}),
-}
-
 DECODERS = {"av1": "libdav1d", "h264": "h264", "hevc": "hevc", "vp9": "vp9", "mpeg4": "mpeg4"}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How a whole file is drawn and encoded; stored in its manifest and never changed."""
-
-    name: str
-    codec: str
-    geometry: Geometry = field(default_factory=Geometry)
-    parity: bool = False
-    fps: str = "30"
-    threads: int = 2
-    options: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def version(self) -> int:
-        return self.geometry.version
-
-    @property
-    def error(self) -> str:
-        return self.geometry.error
-
-    @property
-    def scale(self) -> int:
-        return self.geometry.scale
-
-    @property
-    def rate(self) -> Fraction:
-        return Fraction(self.fps)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(data: dict[str, Any]) -> "Profile":
-        try:
-            geometry = Geometry(**data["geometry"])
-            profile = Profile(**{**data, "geometry": geometry})
-            profile.check()
-            return profile
-        except (TypeError, KeyError, ValueError, ZeroDivisionError, AttributeError, UsageError) as error:
-            raise Damaged(f"the manifest describes no profile that this build knows ({error})") from None
-
-    def check(self) -> None:
-        height, width = self.geometry.frame_size
-        if self.codec not in CODECS:
-            raise UsageError(f"unknown codec {self.codec!r}: use one of {', '.join(CODECS)}")
-        if height * width > MAX_PIXELS:
-            raise UsageError(f"a frame of {width}x{height} is too large: use fewer pixels per module")
-        if not 1 <= self.rate <= 240 or not 1 <= self.threads <= 64:
-            raise UsageError(f"fps {self.fps} or threads {self.threads} is out of range (1-240, 1-64)")
-
-
-def _profile(name: str, codec: str, *, scale: int = 0, error: str = "L", parity: bool = False, size: int = 0) -> Profile:
-    geometry = Geometry(error=error, scale=scale or CODECS[codec].scale, width=size, height=size)
-    return Profile(name, codec, geometry, parity, options=CODECS[codec].options)
-
-
-PROFILES = {
-    # 192 pixels are whole superblocks of 64, which costs 0.8 % less than the 186 that the symbol needs.
-    "compact": _profile("compact", "av1", size=192),
-    "universal": _profile("universal", "h264"),
-    "durable": _profile("durable", "h264", scale=4, error="M", parity=True),
-}
-
-
-def choose_profile(name: str = "compact", codec: str | None = None, threads: int = 2, **geometry: Any) -> Profile:
-    """The named profile, with another codec or geometry if asked for."""
-    if name not in PROFILES:
-        raise UsageError(f"unknown profile {name!r}: use one of {', '.join(PROFILES)}")
-    if codec is not None and codec not in CODECS:
-        raise UsageError(f"unknown codec {codec!r}: use one of {', '.join(CODECS)}")
-    profile = PROFILES[name]
-    if codec and codec != profile.codec:
-        scale = max(profile.scale, CODECS[codec].scale) if profile.parity else CODECS[codec].scale
-        profile = replace(
-            profile, codec=codec, options=CODECS[codec].options, geometry=replace(profile.geometry, scale=scale)
-        )
-    fps = str(geometry.pop("fps", None) or profile.fps)
-    chosen = {key: value for key, value in geometry.items() if value not in (None, "")}
-    options = Codec("", 0, profile.options).options_with(threads)
-    profile = replace(
-        profile, geometry=replace(profile.geometry, **chosen), fps=fps, threads=threads, options=options
-    )
-    profile.check()
-    return profile
 
 
 class _Segments(io.RawIOBase):

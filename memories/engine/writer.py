@@ -29,9 +29,10 @@ from .errors import Damaged, MemvidError, Unsupported, UsageError
 from .packer import PackedPage, Packer
 from .pages import HEADER_SIZE, WITH_DICTIONARY, Kind, Page
 from .parity import ParityWriter, protected_size
+from .profiles import Profile
 from .records import Head, deflate_json
 from .symbols import SymbolMaker, symbol_maker
-from .video import TICKS_PER_FRAME, Decoder, Encoder, Profile
+from .video import TICKS_PER_FRAME, Decoder, Encoder
 
 BATCH = 32  # pages drawn at once
 LEVEL = 16  # zstd: level 19 is 0.4 % smaller and half as fast here
@@ -48,8 +49,8 @@ def payload_limit(profile: Profile) -> int:
     limit = (protected_size(capacity) if profile.parity else capacity) - HEADER_SIZE
     if limit < MIN_PAYLOAD:
         raise UsageError(
-            f"QR version {profile.version}-{profile.error} holds {max(0, limit)} bytes a page, {MIN_PAYLOAD} are needed: "
-            "use a higher qr.version or a lower qr.error_correction"
+            f"QR version {profile.version}-{profile.error} holds {max(0, limit)} bytes a page, "
+            f"{MIN_PAYLOAD} are needed: use a higher qr.version or a lower qr.error_correction"
         )
     return limit
 
@@ -163,7 +164,9 @@ class CommitWriter:
             yield self._page(Kind.DICTIONARY, _numbers(part, len(pieces)) + piece), None
         return dictionary
 
-    def _attachment_pages(self, attachment: Attachment, originals: dict[int, dict[str, Any]]) -> Iterator[tuple[Page, None]]:
+    def _attachment_pages(
+        self, attachment: Attachment, originals: dict[int, dict[str, Any]]
+    ) -> Iterator[tuple[Page, None]]:
         """Pages of one original; where they lie is said as their place among the attachment pages of the commit."""
         data, room = self._changes.blob(attachment), self._limit - 24
         pieces = [data[i : i + room] for i in range(0, len(data), room)]
@@ -238,11 +241,11 @@ class CommitWriter:
             parity_pages = self._parity.page_count()
             self._parity.count -= 1
         number = self._next_page + parity_pages
-        end = Page(
-            Kind.COMMIT_END, self._target.memory[:8], self._number, number, deflate_json(self._facts(number))
-        )
+        end = Page(Kind.COMMIT_END, self._target.memory[:8], self._number, number, deflate_json(self._facts(number)))
         if len(end.payload) > self._limit:
-            raise UsageError("the commit's message, roots and origin are too long for its end page: shorten the message")
+            raise UsageError(
+                "the commit's message, roots and origin are too long for its end page: shorten the message"
+            )
         packed = end.pack()
         if self._parity:
             self._parity.add(packed)
@@ -355,7 +358,7 @@ def settle(segments: list[Segment], new: Segment) -> tuple[list[Segment], Segmen
 
 
 def train(samples: list[bytes], size: int) -> zstandard.ZstdCompressionDict | None:
-    """A dictionary by the COVER variant with fixed parameters; its default search takes 40 times as long for the same ratio."""
+    """A dictionary by COVER with fixed parameters; its default search takes 40 times as long for the same ratio."""
     try:
         return zstandard.train_dictionary(size, samples, k=1024, d=8, f=20, accel=4)
     except zstandard.ZstdError:

@@ -85,7 +85,9 @@ class Embedder:
         """
         model_name, _, revision = name.partition("@")
         if Path(model_name).is_dir():
-            raise ModelMissing(f"The vectors were made by the model in {name}: set the embedding model to it to use it.")
+            raise ModelMissing(
+                f"The vectors were made by the model in {name}: set the embedding model to it to use it."
+            )
         settings = replace(self._settings, model_name=model_name, revision=revision or None, max_sequence_length=None)
         return Embedder(_load(settings), settings)
 
@@ -229,5 +231,5 @@ def _use_bfloat16(model: Any) -> None:
         features["token_embeddings"] = features["token_embeddings"].float()
         return features
 
-    if "token_embeddings" == getattr(model[0], "module_output_name", None):
+    if getattr(model[0], "module_output_name", None) == "token_embeddings":
         model[0].to(torch.bfloat16).register_forward_hook(widen)

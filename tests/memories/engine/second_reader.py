@@ -13,7 +13,7 @@ import zxingcpp
 
 SIGNS = {sign: value for value, sign in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")}
 DICTIONARY, RECORDS, ATTACHMENT, PARITY, END = range(2, 7)
-Page = namedtuple("Page", "kind memory commit number flags length payload raw")
+Page = namedtuple("Page", "kind memory commit number flags payload raw")
 
 
 def read(path, commit=None):
@@ -38,7 +38,7 @@ def pages(path):
             raw = base45(symbol.text)
             raw = raw[: 32 + int.from_bytes(raw[22:24], "big")]
             if raw[:3] == b"MV\x01" and blake2b(raw[:24] + raw[32:], digest_size=8).digest() == raw[24:32]:
-                page = Page(*struct.unpack(">3xB8sIIHH8x", raw[:32]), raw[32:], raw)
+                page = Page(*struct.unpack(">3xB8sIIH10x", raw[:32]), raw[32:], raw)
                 found.setdefault(page.number, page)
     return [found[number] for number in sorted(found)]
 
@@ -58,10 +58,10 @@ def base45(text):
 
 def whole(run, before, number):
     end, first = json.loads(inflate(run[-1].payload)), run[0].number
-    chained = b"".join(page.raw for page in run[:-1] if page.kind != PARITY)
-    places = (end["number"], end["first_frame"], end["frames"]) == (number, first, run[-1].number + 1 - first)
-    alike = {(page.commit, page.memory) for page in run} == {(number, run[0].memory)}
-    return places and alike and end["chain"] == sha256(before + chained).hexdigest()
+    chain = sha256(before + b"".join(page.raw for page in run[:-1] if page.kind != PARITY)).hexdigest()
+    facts = {"number": number, "first_frame": first, "frames": run[-1].number + 1 - first, "chain": chain}
+    alike = {(page.memory, page.commit) for page in run} == {(run[0].memory, number)}
+    return alike and all(end[key] == fact for key, fact in facts.items())
 
 
 class State:
@@ -97,12 +97,13 @@ class State:
     def contents(self):
         texts, originals = {}, {}
         for number, record in self.documents.items():
-            text = "".join(text for _, text in sorted(self.chunks.get(number, {}).items()))
-            texts[record["path"]] = text
-            if record["encoding"]:
-                check(text.encode(record["encoding"]), record)
+            path, chunks = record["path"], self.chunks.get(number, {})
+            texts[path] = "".join(chunks[key] for key in sorted(chunks))
+            data = texts[path].encode(record["encoding"]) if record["encoding"] else None
             if "original" in record:
-                originals[record["path"]] = check(self.original(number, **record["original"]), record)
+                data = originals[path] = self.original(number, **record["original"])
+            if data is not None:
+                assert (len(data), sha256(data).hexdigest()) == (record["size"], record["digest"]), path
         return texts, originals
 
     def original(self, number, commit, at, parts, size, packed):
@@ -112,17 +113,12 @@ class State:
         return inflate(data, limit=size) if packed else data
 
 
-def check(data, record):
-    assert (len(data), sha256(data).hexdigest()) == (record["size"], record["digest"]), record["path"]
-    return data
-
-
 def columns(data):
     document = key = 0
     for _ in range(varint(data)):
         head = varint(data)
-        step, ahead = (zigzag(data), zigzag(data)) if head & 1 else (0, 1 << 24)
-        document, key = document + step, key + ahead
+        document += zigzag(varint(data)) if head & 1 else 0
+        key += zigzag(varint(data)) if head & 1 else 1 << 24
         yield document, key, head >> 2, head & 2
 
 
@@ -133,8 +129,7 @@ def varint(data):
     return value | byte << shift
 
 
-def zigzag(data):
-    value = varint(data)
+def zigzag(value):
     return -(value + 1) // 2 if value & 1 else value // 2
 
 

@@ -56,7 +56,10 @@ def test_one_sentence_changes_at_most_three_chunks(shape, place):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.text("ab\n.", max_size=30), max_size=12), st.lists(st.text("ab\n.", min_size=1, max_size=30), max_size=12))
+@given(
+    st.lists(st.text("ab\n.", max_size=30), max_size=12),
+    st.lists(st.text("ab\n.", min_size=1, max_size=30), max_size=12),
+)
 def test_any_change_gives_the_new_text(before, after):
     old = [OldChunk((i + 1) * ORDER_STEP, text, {}) for i, text in enumerate(before) if text]
     changes = align(old, [Draft(text) for text in after], 40)

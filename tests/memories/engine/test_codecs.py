@@ -8,9 +8,10 @@ import pytest
 
 from memories.engine.errors import Damaged, Unsupported, UsageError
 from memories.engine.memory import Memory
+from memories.engine.profiles import CODECS, choose_profile
 from memories.engine.readers import readers
 from memories.engine.symbols import SymbolMaker
-from memories.engine.video import CODECS, Encoder, choose_profile
+from memories.engine.video import Encoder
 
 from .making import make, prose, source
 

@@ -206,5 +206,5 @@ def test_settings_made_by_assignment_are_checked_too():
     config.text.chunk_size = 3000
     assert config.checked().text.max_chunk_size == 3000
     config.search.default_top_k = 0
-    with pytest.raises(UsageError, match="search.default_top_k = 0"):
+    with pytest.raises(UsageError, match=r"search\.default_top_k = 0"):
         config.checked()

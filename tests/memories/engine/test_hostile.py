@@ -22,11 +22,10 @@ from .making import make, prose, source
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(MemvidError) as caught:
-        with Memory.open(path) as memory:
-            memory.verify()
-            for document in memory.documents():
-                memory.text(document.number)
+    with pytest.raises(MemvidError) as caught, Memory.open(path) as memory:
+        memory.verify()
+        for document in memory.documents():
+            memory.text(document.number)
     message = str(caught.value)
     assert "\n" not in message and path.name in message
     return message
@@ -89,8 +88,6 @@ def test_a_sparse_file_of_a_gigabyte_is_refused_in_bounded_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", SPARSE, path], capture_output=True, text=True, check=True)
     message, megabytes = done.stdout.splitlines()
     assert "sparse.mp4" in message and int(megabytes) < 400
-
-
 
 
 def test_pages_that_inflate_to_gigabytes(tmp_path, monkeypatch):

@@ -194,7 +194,7 @@ def test_an_unknown_job(store, job_id):
 
 
 def test_no_memory_no_job(store, tmp_path):
-    with pytest.raises(NotFound, match="no such memory: .*gone.mp4"):
+    with pytest.raises(NotFound, match=r"no such memory: .*gone\.mp4"):
         store.submit(tmp_path / "gone.mp4")
 
 

@@ -118,13 +118,12 @@ def test_an_unexpected_head_is_refused(tmp_path):
 def test_a_second_writer_is_refused_or_waits_and_readers_go_on(tmp_path):
     path = tmp_path / "m.mp4"
     make(path, {"a.txt": "x"}).close()
-    with locks.writer(path):
-        with Memory.open(path) as reader:
-            assert reader.text("a.txt") == "x"
-            with pytest.raises(Locked, match="--wait"):
-                reader.commit([source("b.txt", "y")])
-            waiting = threading.Thread(target=lambda: Memory.open(path).commit([source("b.txt", "y")], wait=60))
-            waiting.start()
+    with locks.writer(path), Memory.open(path) as reader:
+        assert reader.text("a.txt") == "x"
+        with pytest.raises(Locked, match="--wait"):
+            reader.commit([source("b.txt", "y")])
+        waiting = threading.Thread(target=lambda: Memory.open(path).commit([source("b.txt", "y")], wait=60))
+        waiting.start()
     waiting.join()
     assert Memory.open(path).text("b.txt") == "y"
 
@@ -200,7 +199,9 @@ def test_erase_leaves_no_trace_in_any_commit(tmp_path):
     assert "xyzzy" in all_text(memory)
     assert "xyzzy" not in all_text(erased)
     assert b"xyzzy" not in erased.log.dictionary(erased.stats()["frames"]).as_bytes()
-    assert "b.txt" not in str([segment.record(i) for segment in erased.log.directory.segments for i in range(segment.rows["documents"])])
+    assert "b.txt" not in str(
+        [segment.record(i) for segment in erased.log.directory.segments for i in range(segment.rows["documents"])]
+    )
     assert [(c.number, c.author, c.message, c.time) for c in erased.commits()] == [
         (c.number, c.author, c.message, c.time) for c in memory.commits()
     ]

@@ -162,7 +162,7 @@ def test_parity_is_the_sum_that_the_document_gives(durable):
         data = BytesIO(page.payload)
         first, count, end, lanes, lane, row, _rows = (second_reader.varint(data) for _ in range(7))
         found = data.read()
-        lane_pages = [*range(first, first + count), end][lane::lanes]
+        lane_pages = [*range(first, first + count), *([end] if end else [])][lane::lanes]
         total = 0
         for index, number in enumerate(lane_pages):
             products = bytes(multiply(byte, INVERSE[255 - row ^ index]) for byte in range(256))

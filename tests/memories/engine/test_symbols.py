@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qrcode.util import MODE_ALPHA_NUM, QRData
 
-from memories.engine.readers import base45_decode, pyzbar_decode, pyzbar_texts, read_photo, zxing_texts
 from memories.engine.pages import Kind, Page
+from memories.engine.readers import base45_decode, pyzbar_decode, pyzbar_texts, read_photo, zxing_texts
 from memories.engine.symbols import ERROR_LEVELS, Geometry, SymbolMaker, symbol_maker
 
 RANDOM = np.random.default_rng(5)

@@ -222,7 +222,7 @@ def test_xlsx_sheets(tmp_path):
 
 
 def test_parquet_integers_stay_integers(tmp_path):
-    source, found = extracted(tmp_path, "parquet")
+    _, found = extracted(tmp_path, "parquet")
     rows = [json.loads(line) for line in found[0].text.splitlines()]
     assert [row["id"] for row in rows] == [1, None, 2**60] and isinstance(rows[0]["id"], int)
     assert rows[1]["name"] == "b\nc"
