@@ -1,21 +1,24 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.engine import columns
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**63 - 1)))
 def test_integers_come_back(values):
     assert columns.unpack(columns.pack(np.array(values, np.int64))).tolist() == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**61), 2**61)))
 def test_signed_columns_come_back(values):
     assert columns.unpack_deltas(columns.pack_deltas(np.array(values, np.int64))).tolist() == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**40), min_size=1))
 def test_each_value_says_how_many_bytes_it_took(values):
     data, sizes = columns.encode_sized(np.array(values, np.int64))

@@ -27,11 +27,13 @@ def naive(texts: list[str], query: str) -> list[float]:
     return scores
 
 
+@settings(deadline=None)
 @given(texts, st.lists(words, max_size=5).map(" ".join))
 def test_scores_are_those_of_the_textbook(texts, query):
     assert KeywordIndex.of(texts).scores(query) == pytest.approx(naive(texts, query), rel=1e-5)
 
 
+@settings(deadline=None)
 @given(texts, texts, st.data())
 def test_segments_with_deletions_score_like_a_new_index(one, two, data):
     alive = [data.draw(st.booleans()) for _ in one + two]
@@ -44,7 +46,7 @@ def test_segments_with_deletions_score_like_a_new_index(one, two, data):
         assert [place for place, _ in index.search(query, 3)] == [place for place, _ in fresh.search(query, 3)]
 
 
-@settings(max_examples=20)
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=20))
 def test_a_segment_read_back_from_its_sections_is_the_same(texts):
     segment = build_segment(texts)
@@ -86,6 +88,7 @@ def test_equal_scores_keep_reading_order():
     assert [place for place, _ in KeywordIndex.of(["whale", "ship", "whale", "whale"]).search("whale", 2)] == [0, 2]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4)), st.integers(0, 8))
 def test_best_is_a_stable_sort_cut_short(scores, k):
     assert best(np.array(scores), k) == sorted(range(len(scores)), key=lambda place: -scores[place])[:k]

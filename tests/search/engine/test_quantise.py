@@ -1,10 +1,11 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.engine import quantise
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(2, 768), st.integers(0, 2**32 - 1))
 def test_packed_vectors_point_the_same_way(count, size, seed):
     vectors = np.random.default_rng(seed).standard_normal((count, size)).astype(np.float32)

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.engine.tokens import LONGEST, terms
@@ -31,12 +31,14 @@ def test_terms(text, expected):
     assert terms(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_sound_terms(text):
     for term in terms(text):
         assert term and len(term) <= LONGEST and "\n" not in term
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aeéüçnos ", max_size=30))
 def test_composed_and_decomposed_accents_are_the_same(text):
     assert terms(text) == terms(unicodedata.normalize("NFD", text))
