@@ -11,7 +11,7 @@ from typing import Any
 import zstandard
 
 from .align import Change, OldChunk, OrderExhausted, align
-from .errors import IngestError, MemvidError, NotFound
+from .errors import IngestError, NotFound
 from .model import ORDER_STEP, Draft, Metadata, Outcome, Source
 from .present import Known
 from .records import Head, Operation, deflate_json
@@ -287,10 +287,10 @@ def check_path(path: str) -> None:
 def fit_metadata(metadata: Metadata) -> Metadata:
     """The metadata, or a shortened form that says so, within MAX_METADATA bytes of JSON."""
     try:
-        if len(json.dumps(metadata, ensure_ascii=False).encode()) <= MAX_METADATA:
+        if len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()) <= MAX_METADATA:
             return metadata
     except (TypeError, ValueError, UnicodeEncodeError) as error:
-        raise MemvidError(f"metadata must be JSON ({error})") from None
+        raise IngestError(f"its metadata cannot be stored as JSON ({error})") from None
     keep = 16
     while keep:
         short = {str(key)[:60]: _shortened(value, keep) for key, value in list(metadata.items())[:16]}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -52,6 +52,8 @@ def verify(memory: Memory, progress: Progress = None) -> Report:
             _compare(rebuilt.directory(), log.directory, report)
         if log.native:
             _check_boxes(log, report)
+        if report.ok:
+            _check_documents(memory, report, progress)
     finally:
         spool.close()
     return report
@@ -125,6 +127,24 @@ def _compare(rebuilt: Directory, stored: Directory, report: Report) -> None:
                 report.problems.append(f"the directory's {name} differ from the pages in {column}")
     if _records(rebuilt) != _records(stored):
         report.problems.append("the directory's document records differ from the pages")
+
+
+def _check_documents(memory: Memory, report: Report, progress: Progress) -> None:
+    """Each present document's content must have the digest that its record gives for the original."""
+    documents = memory.documents()
+    for done, document in enumerate(documents, 1):
+        if document.encoding is None and document.original is None:
+            continue  # only its extracted text was kept
+        try:
+            digest = sha256()
+            for piece in _contents(memory, document):
+                digest.update(piece)
+            if digest.digest() != document.digest:
+                report.problems.append(f"{document.path} is not what was stored: its digest differs")
+        except (MemvidError, UnicodeError, LookupError) as error:
+            report.problems.append(f"{document.path}: {error}")
+        if progress:
+            progress(done, len(documents), "checking documents")
 
 
 def _records(directory: Directory) -> list[dict]:

@@ -127,6 +127,7 @@ class Memory(Reader):
         even_if_empty: bool = False,
     ) -> CommitResult:
         """Lets `plan` fill a planner under the writer lock, then writes what it planned."""
+        note.check()
         if self._at is not None:
             raise UsageError("a memory opened as of an earlier commit cannot be written: open it without `at`")
         if self._log is None and not self.path.exists():
@@ -261,7 +262,7 @@ class Memory(Reader):
 
     @staticmethod
     def repair(path: str | os.PathLike, out: str | os.PathLike, progress: Progress | None = None) -> Any:
-        from .rewrite import repair
+        from .repair import repair
 
         return repair(Path(path), Path(out), progress)
 

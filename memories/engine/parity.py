@@ -77,6 +77,12 @@ class ParityPage:
             numbers.append(self.end)
         return numbers
 
+    def run(self) -> range:
+        """Numbers of all parity pages of this run, which follow its data pages."""
+        lengths = (len(range(lane, self.count + bool(self.end), self.lanes)) for lane in range(self.lanes))
+        start = self.first + self.count
+        return range(start, start + sum(parity_count(length) for length in lengths if length))
+
 
 class ParityWriter:
     """Takes the packed pages of a commit as they come; memory is lanes * MOST * page size."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import zstandard
 
 from . import varint
 from .commits import as_commit
@@ -17,6 +16,7 @@ from .log import Log
 from .model import Chunk, ChunkRef, Commit, Document, parse_chunk_id
 from .pages import Kind
 from .profiles import Profile
+from .records import unpacked
 from .state import State, state_at
 
 
@@ -250,11 +250,7 @@ class Reader:
             if facts != [document.number, part, place["parts"]]:
                 raise Damaged(f"{self.path}, frame {number}: it is not the part of the original that belongs there")
             data += page.payload[at:]
-        if place["packed"]:
-            data = zstandard.ZstdDecompressor().decompress(data, max_output_size=place["size"])
-        if len(data) != place["size"]:
-            raise Damaged(f"{self.path}: the original of {document.path} is not whole")
-        return data
+        return unpacked(data, place)
 
     # -- frames
 

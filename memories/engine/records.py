@@ -177,3 +177,15 @@ def inflate_json(payload: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Damaged("a page's JSON is not an object")
     return value
+
+
+def unpacked(stored: bytes, place: dict[str, Any]) -> bytes:
+    """Original bytes from their stored form; raises Damaged when they do not have the size that the record says."""
+    try:
+        size = place["size"]
+        data = zstandard.ZstdDecompressor().decompress(stored, max_output_size=size) if place["packed"] else stored
+    except zstandard.ZstdError as error:
+        raise Damaged(f"an original does not inflate ({error})") from None
+    if len(data) != size:
+        raise Damaged("an original does not have the size that its record says")
+    return data

@@ -36,6 +36,7 @@ class Spool:
         self.frame_of: dict[int, int] = {}
         self.memory: bytes | None = None
         self.unreadable: list[int] = []  # frames in which no page was found
+        self.parity: set[int] = set()  # numbers of parity pages, as far as any of their run is there
 
     def put(self, page: Page, frame: int, sample: tuple[int, int] = (0, 0)) -> None:
         if self.memory is None:
@@ -123,6 +124,7 @@ def mend(spool: Spool) -> list[int]:
         if page.kind == Kind.PARITY:
             parity = ParityPage.unpack(page.payload)
             lanes[parity.first, parity.end, parity.lanes, parity.lane, parity.count].append(parity)
+            spool.parity.update(parity.run())
     restored = []
     for parity in lanes.values():
         numbers = parity[0].covered()

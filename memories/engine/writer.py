@@ -4,6 +4,7 @@ Three stages run side by side: packing (zstd), drawing and encoding (numpy, the 
 verification (the decoder). Between them lie short queues, so that memory does not grow with the input.
 """
 
+import json
 import os
 import queue
 import threading
@@ -79,6 +80,13 @@ class Note:
     request: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     time: int | None = None  # milliseconds; only a rewrite that keeps history sets it
+
+    def check(self) -> None:
+        """Raises UsageError unless every text of it can be written as UTF-8."""
+        try:
+            json.dumps([self.author, self.message, self.request, self.metadata], ensure_ascii=False).encode()
+        except (UnicodeEncodeError, TypeError, ValueError) as error:
+            raise UsageError(f"the commit's author, message or metadata cannot be stored ({error})") from None
 
 
 class CommitWriter:
