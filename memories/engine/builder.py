@@ -1,17 +1,22 @@
 """Directory rows of the pages of one or more commits, gathered while they are written or scanned."""
 
+from array import array
 from typing import Any
 
-from .directory import DELETED, DOCUMENTS, OPERATIONS, PAGES, Segment, columns, path_hash
+import numpy as np
+
+from .directory import DELETED, DOCUMENTS, OPERATIONS, PAGES, Columns, Segment, columns, path_hash
 from .pages import CONTINUED, Kind, Page
 from .records import Block, Head, Operation
+
+WIDTH = len(OPERATIONS)
 
 
 class SegmentBuilder:
     def __init__(self, first_page: int):
         self.first_page = first_page
         self._pages: list[tuple[int, int, int]] = []
-        self._operations: list[list[int]] = []
+        self._operations = array("q")  # rows of WIDTH integers: a list of lists takes five times as much memory
         self._documents: list[tuple[int, int, int, int]] = []
         self._records: list[dict[str, Any]] = []
         self._commits: list[dict[str, Any]] = []
@@ -30,14 +35,13 @@ class SegmentBuilder:
     def begin(self, index: int, operation: Operation, page: int) -> None:
         size = DELETED if operation.text is None else len(operation.text)
         lines = 0 if operation.text is None else operation.text.count(b"\n")
-        self._operations.append([operation.document, operation.order, page, index, 1, size, lines])
+        self._operations.extend((operation.document, operation.order, page, index, 1, size, lines))
 
     def extend(self, text: bytes = b"") -> None:
         """The last operation goes on in another page, with that much text not counted yet."""
-        row = self._operations[-1]
-        row[4] += 1
-        row[5] += len(text)
-        row[6] += text.count(b"\n")
+        self._operations[-3] += 1
+        self._operations[-2] += len(text)
+        self._operations[-1] += text.count(b"\n")
 
     def scanned(self, page: Page, block: Block) -> None:
         """Rows of a records page that was read back."""
@@ -51,13 +55,17 @@ class SegmentBuilder:
             else:
                 self.begin(index, Operation(piece.document, piece.order, piece.text), page.number)
 
+    def _operation_columns(self) -> Columns:
+        rows = np.frombuffer(self._operations, np.int64).reshape(-1, WIDTH)
+        return {name: rows[:, i].astype(dtype) for i, (name, dtype) in enumerate(OPERATIONS.items())}
+
     def commit(self, info: dict[str, Any]) -> None:
         self._commits.append(info)
 
     def segment(self) -> Segment:
         tables = {
             "pages": columns(PAGES, self._pages),
-            "operations": columns(OPERATIONS, map(tuple, self._operations)),
+            "operations": self._operation_columns(),
             "documents": columns(DOCUMENTS, self._documents),
         }
         return Segment.in_memory(self.first_page, self._commits, tables, self._records)

@@ -20,14 +20,14 @@ MAX_PATH = 1024
 MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
 MAX_METADATA = 1000  # bytes of JSON; more is shortened, so that a record always fits a page
 SAMPLE = 8192
-MOST_SAMPLES = 800
+MOST_SAMPLES = 480
 
 
 class Spool:
     """Records in order, in a temporary file; remembers samples of the text for a dictionary."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=1 << 22, prefix="memvid-spool-")  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(max_size=1 << 20, prefix="memvid-spool-")  # noqa: SIM115
         self.text_bytes = self.put = self.deleted = self.records = 0
         self._samples: list[bytes] = []
         self._every, self._since = 1, 0
@@ -97,7 +97,7 @@ class Changes:
     chunks: int = 0
     text_bytes: int = 0
     next_document: int = 1
-    _blobs: Any = field(default_factory=lambda: tempfile.SpooledTemporaryFile(max_size=1 << 22))  # noqa: SIM115
+    _blobs: Any = field(default_factory=lambda: tempfile.SpooledTemporaryFile(max_size=1 << 20))  # noqa: SIM115
 
     @property
     def empty(self) -> bool:

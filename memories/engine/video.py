@@ -56,6 +56,8 @@ class Encoder:
         self._stream.options = profile.options
         self._picture = np.full((height * 3 // 2, width), 128, np.uint8)
         self._count = 0
+        self._early: dict[int, av.Packet] = {}
+        self._muxed = 0
 
     @staticmethod
     def _mux_options(profile: Profile) -> dict[str, str]:
@@ -76,13 +78,20 @@ class Encoder:
             picture.time_base = 1 / self._profile.rate
             picture.pict_type = PictureType.I
             self._count += 1
-            self._container.mux(self._stream.encode(picture))
+            self._mux(self._stream.encode(picture))
             yield from self._parts()
 
     def finish(self) -> Iterator[bytes]:
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
         self._container.close()
         yield from self._parts()
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        """SVT-AV1 4.1 now and then swaps two frames that lie a few apart; their times say where they belong."""
+        self._early |= {packet.pts: packet for packet in packets}
+        while (packet := self._early.pop(self._muxed, None)) is not None:
+            self._container.mux(packet)
+            self._muxed += 1
 
     def abandon(self) -> None:
         """Ends the encoder without keeping what it still holds; a library dropped in the middle would complain."""
