@@ -60,6 +60,7 @@ def repair(args: argparse.Namespace, config: Config, out: Output) -> int:
     with out.progress("reading") as progress, options.naming(source):
         saved = Memory.repair(source, target, progress)
     lost = {"restored_frames": saved.restored_frames, "lost_frames": saved.lost_frames, "lost": saved.lost}
+    lost["incomplete"] = saved.incomplete
     what = f"saved {count(saved.commits, 'commit')}, lost {count(len(saved.lost_frames), 'frame')}"
     return _report(target, args, config, out, what, True, lost)
 
@@ -159,6 +160,7 @@ def _report(
     document |= {key: stats[key] for key in ("documents", "chunks", "frames", "commits", "bytes", "text_bytes")}
     summary = f"{count(stats['documents'], 'document')}, {count(stats['chunks'], 'chunk')}, {size(stats['bytes'])}"
     lost = [f"lost: {line(one)}" for one in document.get("lost", [])]
+    lost += [f"incomplete: {line(path)}" for path in document.get("incomplete", [])]
     out.answer(document, [f"{line(target)}: {what}: {summary}", *lost, *indexing.lines(index)])
     return 0
 

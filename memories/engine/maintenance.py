@@ -133,18 +133,23 @@ def _check_documents(memory: Memory, report: Report, progress: Progress) -> None
     """Each present document's content must have the digest that its record gives for the original."""
     documents = memory.documents()
     for done, document in enumerate(documents, 1):
-        if document.encoding is None and document.original is None:
-            continue  # only its extracted text was kept
         try:
-            digest = sha256()
-            for piece in _contents(memory, document):
-                digest.update(piece)
-            if digest.digest() != document.digest:
+            if content_digest(memory, document) not in (None, document.digest):
                 report.problems.append(f"{document.path} is not what was stored: its digest differs")
         except (MemvidError, UnicodeError, LookupError) as error:
             report.problems.append(f"{document.path}: {error}")
         if progress:
             progress(done, len(documents), "checking documents")
+
+
+def content_digest(memory: Memory, document: Document) -> bytes | None:
+    """SHA-256 of what the memory gives back; None where only extracted text was kept."""
+    if document.encoding is None and document.original is None:
+        return None
+    digest = sha256()
+    for piece in _contents(memory, document):
+        digest.update(piece)
+    return digest.digest()
 
 
 def _records(directory: Directory) -> list[dict]:

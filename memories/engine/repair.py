@@ -8,10 +8,13 @@ from typing import Any
 
 import zstandard
 
+from .changes import Planner
 from .commits import read_end
 from .container import View, init_segment
 from .errors import Damaged, NotAMemory
 from .log import open_file
+from .maintenance import content_digest
+from .memory import Memory
 from .pages import WITH_DICTIONARY, Kind, Page
 from .profiles import Profile
 from .publishing import building
@@ -20,6 +23,7 @@ from .replay import OldCommit, Tally, join_attachments, records_of, replay
 from .rewrite import like
 from .scan import Spool, dictionary_part, mend, scan_fragments, scan_video
 from .video import Decoder
+from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None
 
@@ -32,6 +36,7 @@ class Repair:
     restored_frames: list[int] = field(default_factory=list)
     lost_frames: list[int] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)  # paths of documents that lack a part now
 
 
 def repair(path: Path, out: Path, progress: Progress = None) -> Repair:
@@ -52,9 +57,28 @@ def repair(path: Path, out: Path, progress: Progress = None) -> Repair:
                 report.commits += 1
             if not report.commits:
                 raise NotAMemory(f"{path} cannot be repaired: no commit of it can be read")
+            _label_incomplete(fresh, report)
         return report
     finally:
         spool.close()
+
+
+def _label_incomplete(fresh: Memory, report: Repair) -> None:
+    """Documents that are no longer what was stored say so in their metadata, in a last commit."""
+    changed = []
+    for document in fresh.documents():
+        digest = content_digest(fresh, document)
+        if digest not in (None, document.digest):
+            record = fresh.state.documents[document.number]
+            changed.append({**record, "digest": digest.hex(), "meta": {**record["meta"], "incomplete": True}})
+            report.incomplete.append(document.path)
+
+    def plan(planner: Planner) -> None:
+        for record in changed:
+            planner.rewrite(record)
+
+    if changed:
+        fresh.apply(plan, Note(message=f"Repair: {len(changed)} documents are incomplete"))
 
 
 def _scan(path: Path, progress: Progress) -> Spool:

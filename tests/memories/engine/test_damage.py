@@ -147,10 +147,11 @@ def test_repair_saves_what_can_be_saved_and_lists_the_rest(whole, tmp_path):
         frame = memory.chunks("b.txt")[-1].frame
     flip_sample(path, frame)
     report = Memory.repair(path, out)
-    assert report.lost_frames == [frame] and report.lost
+    assert report.lost_frames == [frame] and report.lost and report.incomplete == ["b.txt"]
     with Memory.open(out) as memory:
         assert memory.verify().ok
         assert memory.text("c.txt") == ALL["c.txt"]
+        assert memory.document("b.txt").metadata == {"incomplete": True}
         kept = {chunk.id for chunk in memory.read_many(memory.chunks())}
         assert kept and memory.stats()["chunks"] == len(kept)
 
