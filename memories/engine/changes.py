@@ -20,7 +20,7 @@ MAX_PATH = 1024
 MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
 MAX_METADATA = 1000  # bytes of JSON; more is shortened, so that a record always fits a page
 SAMPLE = 8192
-MOST_SAMPLES = 480
+MOST_SAMPLES = 800
 
 
 class Spool:
