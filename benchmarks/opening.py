@@ -6,6 +6,7 @@ import time
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, median, seconds
 from memories.engine import Memory
+from memories.engine.log import forget_dictionaries
 
 SMALL, LARGE = 10_000, 100_000
 OPENINGS = 15
@@ -14,10 +15,12 @@ READS = 200
 
 def run(bench: Bench) -> list[Row]:
     opened, first, more = _figures(bench, SMALL)
+    _, cold, _ = _figures(bench, SMALL, keep_dictionary=False)
     wide_open, wide_first, wide_more = _figures(bench, LARGE)
     return [
         Row(f"open {SMALL:,} chunks", opened, "ms"),
         Row(f"open {SMALL:,} chunks and read one", first, "ms", most=50),
+        Row(f"open {SMALL:,} chunks and read one, dictionary read again", cold, "ms", most=50),
         Row(f"read one more of {SMALL:,}", more, "ms", most=3),
         Row(f"open {LARGE:,} chunks", wide_open, "ms", most=100),
         Row(f"open {LARGE:,} chunks and read one", wide_first, "ms"),
@@ -25,7 +28,7 @@ def run(bench: Bench) -> list[Row]:
     ]
 
 
-def _figures(bench: Bench, count: int) -> tuple[float, float, float]:
+def _figures(bench: Bench, count: int, keep_dictionary: bool = True) -> tuple[float, float, float]:
     """Medians in ms: open (with its counts), open and read one chunk by its id, read another."""
     path = bench.memory_of(count)
     with Memory.open(path) as memory:
@@ -33,6 +36,8 @@ def _figures(bench: Bench, count: int) -> tuple[float, float, float]:
     pick = random.Random(count)
     alone, first, more = [], [], []
     for _ in range(OPENINGS + 1):
+        if not keep_dictionary:
+            forget_dictionaries()
         begun = time.perf_counter()
         with Memory.open(path) as memory:
             memory.stats()

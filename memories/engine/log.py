@@ -49,6 +49,7 @@ class _Cache:
 
 
 _DICTIONARIES = _Cache(8)
+forget_dictionaries = _DICTIONARIES.clear
 
 
 class Log:

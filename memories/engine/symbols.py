@@ -124,9 +124,9 @@ class SymbolMaker:
 
     def pages(self, modules: np.ndarray) -> np.ndarray:
         """The inverse of `modules`, without error correction: (n, capacity) uint8, to be checked by digest."""
-        flat = modules.reshape(len(modules), -1) ^ self._mask
-        bits = np.take(flat, self._module_of_data_bit, axis=1)
-        return self._unpack_groups(bits)
+        flat = np.pad(modules.reshape(len(modules), -1) ^ self._mask, ((0, 0), (0, 1)))
+        pairs = np.packbits(np.take(flat, self._module_of_pair_bit, axis=1), axis=1).view(">u2")
+        return self._unpack_groups(pairs.astype(np.uint32).reshape(len(modules), -1, 3))
 
     def _codewords(self, pages: np.ndarray) -> np.ndarray:
         """Data codewords block by block, then the error codewords block by block."""
@@ -150,15 +150,13 @@ class SymbolMaker:
         data[:, self._first_pad_codeword :] = self._padding
         return data
 
-    def _unpack_groups(self, bits: np.ndarray) -> np.ndarray:
-        count = bits.shape[0]
-        weights = (1 << np.arange(10, -1, -1)).astype(np.float32)
-        pairs = (bits.reshape(count, -1, 11).astype(np.float32) @ weights).astype(np.uint32).reshape(count, -1, 3)
+    def _unpack_groups(self, pairs: np.ndarray) -> np.ndarray:
+        """(n, groups, 3) alphanumeric pairs -> (n, capacity) bytes."""
         first, middle, last = pairs[:, :, 0], pairs[:, :, 1], pairs[:, :, 2]
-        words = np.empty((count, pairs.shape[1], 2), ">u2")
+        words = np.empty((*first.shape, 2), ">u2")
         words[:, :, 0] = first // 45 + first % 45 * 45 + middle // 45 * 2025
         words[:, :, 1] = middle % 45 + last // 45 * 45 + last % 45 * 2025
-        return words.reshape(count, -1).view(np.uint8)
+        return words.reshape(len(pairs), -1).view(np.uint8)
 
     @cached_property
     def _header_bits(self) -> np.ndarray:
@@ -228,13 +226,12 @@ class SymbolMaker:
         return source
 
     @cached_property
-    def _module_of_data_bit(self) -> np.ndarray:
-        """For each payload bit the flat index of its module."""
-        start = len(self._header_bits)
-        count = self.capacity // 4 * 33
+    def _module_of_pair_bit(self) -> np.ndarray:
+        """For each bit of each pair, led by 5 zero bits (-1), the flat index of its module."""
+        start, count = len(self._header_bits), self.capacity // 4 * 33
         where = np.empty(len(self._interleaved_bits), np.intp)
         where[self._interleaved_bits] = self._placement[: len(self._interleaved_bits)]
-        return where[start : start + count]
+        return np.pad(where[start : start + count].reshape(-1, 11), ((0, 0), (5, 0)), constant_values=-1).reshape(-1)
 
     @cached_property
     def _interleaved_bits(self) -> np.ndarray:
