@@ -170,7 +170,7 @@ def profile_for(name: str, codec: str | None, config: "Config | None") -> Profil
     return choose_profile(
         name, codec or video.default_codec or None, video.encoding_threads or 2, fps=_fps(video.fps),
         version=qr.version or None, error=qr.error_correction, scale=qr.box_size or None, border=qr.border,
-        width=video.frame_width, height=video.frame_height,
+        width=video.frame_width or None, height=video.frame_height or None,
     )  # fmt: skip
 
 

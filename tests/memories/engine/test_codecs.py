@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 
+from memories.engine.config import Config
 from memories.engine.errors import Damaged, Unsupported, UsageError
 from memories.engine.memory import Memory
-from memories.engine.profiles import CODECS, choose_profile
+from memories.engine.profiles import CODECS, choose_profile, profile_for
 from memories.engine.readers import readers
 from memories.engine.symbols import SymbolMaker
 from memories.engine.video import Encoder
@@ -86,3 +87,10 @@ def test_another_codec_configuration_is_refused_and_the_remedy_works(tmp_path, m
     fresh = memory.vacuum(tmp_path / "fresh.mp4")
     fresh.commit([source("b.txt", "y")])
     assert fresh.text("a.txt") == TEXT and fresh.text("b.txt") == "y"
+
+
+def test_a_configuration_that_says_nothing_changes_nothing(tmp_path):
+    config = Config()
+    config.video.encoding_threads = 2
+    assert profile_for("compact", None, config) == choose_profile("compact")
+    assert profile_for("durable", None, config).geometry == choose_profile("durable").geometry
