@@ -149,7 +149,7 @@ def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("memvid")
+        return version("memvid-workspace")
     except PackageNotFoundError:
         return "(not installed)"
 

@@ -7,6 +7,7 @@ commits has O(log n) segments and a commit writes, amortised, O(its own size * l
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,6 +22,7 @@ FANOUT = 8
 DELETED = 0xFFFFFFFF
 GROUP = 256  # document records that are compressed together, so that one can be read alone
 MAX_ROWS = 1 << 28
+SCANS = 32  # lookups in a column before sorting it pays
 
 PAGES = {"offset": "i8", "size": "u4", "kind": "u1"}
 OPERATIONS = {"document": "u4", "order": "i8", "page": "u4", "index": "u2", "span": "u2", "size": "u4", "lines": "u4"}
@@ -96,15 +98,15 @@ def pack_records(records: list[dict[str, Any]]) -> bytes:
     return out
 
 
-def _group(blob: bytes, row: int) -> tuple[bytes, int]:
-    """(compressed group, row within it)."""
-    at = 0
+def _groups(blob: bytes) -> tuple[list[int], list[bytes]]:
+    """(first row of each compressed group, the groups)."""
+    starts, frames, at, row = [], [], 0, 0
     while at + 8 <= len(blob):
         length, rows = int.from_bytes(blob[at : at + 4], "big"), int.from_bytes(blob[at + 4 : at + 8], "big")
-        if row < rows:
-            return blob[at + 8 : at + 8 + length], row
-        row, at = row - rows, at + 8 + length
-    raise Damaged("the directory lacks a document record")
+        starts.append(row)
+        frames.append(blob[at + 8 : at + 8 + length])
+        row, at = row + rows, at + 8 + length
+    return starts, frames
 
 
 def _inflate_group(frame: bytes) -> list[dict[str, Any]]:
@@ -131,7 +133,23 @@ class Segment:
     tables: dict[str, Columns] = field(default_factory=dict)
     _commits: list[dict[str, Any]] | None = None
     _records: list[dict[str, Any]] | None = None
-    _groups: dict[bytes, list[dict[str, Any]]] = field(default_factory=dict)
+    _groups: tuple[list[int], list[bytes]] | None = None
+    _inflated: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    _asked: dict[str, int] = field(default_factory=dict)
+    _sorted: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def rows_with(self, column: str, value: int) -> np.ndarray:
+        """Rows of the documents table with that value, in order; sorted once many have been asked for."""
+        values = self.table("documents")[column]
+        self._asked[column] = self._asked.get(column, 0) + 1
+        if self._asked[column] < SCANS:
+            return np.flatnonzero(values == value)
+        if column not in self._sorted:
+            order = np.argsort(values, kind="stable")
+            self._sorted[column] = order, values[order]
+        order, ordered = self._sorted[column]
+        wanted = values.dtype.type(value)
+        return order[np.searchsorted(ordered, wanted) : np.searchsorted(ordered, wanted, side="right")]
 
     @property
     def last_page(self) -> int:
@@ -154,10 +172,18 @@ class Segment:
         """The document record in that row of the documents table."""
         if self._records is not None:
             return self._records[row]
-        frame, row = _group(self.load("records"), row)
-        if frame not in self._groups:
-            self._groups[frame] = _inflate_group(frame)
-        return self._groups[frame][row]
+        if self._groups is None:
+            self._groups = _groups(self.load("records"))
+        starts, frames = self._groups
+        group = bisect_right(starts, row) - 1
+        if group < 0:
+            raise Damaged("the directory lacks a document record")
+        if group not in self._inflated:
+            self._inflated[group] = _inflate_group(frames[group])
+        records = self._inflated[group]
+        if row - starts[group] >= len(records):
+            raise Damaged("the directory lacks a document record")
+        return records[row - starts[group]]
 
     def records_blob(self) -> bytes:
         return self.load("records") if self._records is None else pack_records(self._records)
@@ -254,22 +280,17 @@ class Directory:
         """The record of the present document at `path`, touching one hash column a segment."""
         wanted = path_hash(path)
         for segment in reversed(self.segments):
-            table = segment.table("documents")
-            for row in np.flatnonzero(table["path"] == wanted)[::-1]:
+            for row in segment.rows_with("path", wanted)[::-1]:
                 record = segment.record(int(row))
-                if (
-                    record.get("path") == path
-                    and not table["deleted"][row]
-                    and self.record_of(record["number"]) == record
-                ):
+                if record.get("path") == path and self.record_of(record["number"]) == record:
                     return record
         return None
 
     def record_of(self, number: int) -> dict[str, Any] | None:
         """The newest record of a document; None when there is none or it was deleted."""
         for segment in reversed(self.segments):
-            table = segment.table("documents")
-            rows = np.flatnonzero(table["number"] == number)
+            rows = segment.rows_with("number", number)
             if len(rows):
-                return None if table["deleted"][rows[-1]] else segment.record(int(rows[-1]))
+                deleted = segment.table("documents")["deleted"][rows[-1]]
+                return None if deleted else segment.record(int(rows[-1]))
         return None

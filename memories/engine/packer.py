@@ -35,7 +35,7 @@ class _Cut:
 
 
 class Packer:
-    """Turns records into pages with about 1.2 slow compressions a page.
+    """Turns records into pages with about 1.4 slow compressions a page.
 
     How much text fits is foretold by a fast compression (level 3, 40 times faster) whose size stands in
     a steady proportion to the slow one's for text of one kind; proportion and ratio are carried on.

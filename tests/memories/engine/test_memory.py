@@ -243,3 +243,16 @@ def test_an_index_box_is_outside_the_chain_and_survives_commits(tmp_path):
         assert [box.load() for box in again.indexes()] == [b"payload", b"second"]
         assert again.verify().ok
     assert [box.load() for box in Memory.open(memory.path, at=1).indexes()] == [b"payload"]
+
+
+def test_many_documents_are_found_by_path_and_by_number(tmp_path):
+    """More than one group of records and more lookups than are answered by scanning."""
+    texts = {f"d{number // 50}/{number}.txt": f"text {number}" for number in range(600)}
+    memory = make(tmp_path / "m.mp4", texts)
+    memory.commit([source("d3/150.txt", "changed")], remove=["d5/251.txt"])
+    with Memory.open(memory.path) as again:
+        result = again.commit([source(path, text) for path, text in texts.items()])
+        states = {outcome.path: outcome.state for outcome in result.outcomes}
+        stored = {path for path, state in states.items() if state == "stored"}
+        assert stored == {"d3/150.txt", "d5/251.txt"} and len(states) == 600
+        assert {d.path: again.text(d.path) for d in again.documents()} == texts
