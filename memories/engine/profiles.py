@@ -157,9 +157,16 @@ def choose_profile(name: str = "compact", codec: str | None = None, threads: int
     fps = str(geometry.pop("fps", None) or profile.fps)
     chosen = {key: value for key, value in geometry.items() if value not in (None, "")}
     options = Codec("", 0, profile.options).options_with(threads)
-    profile = replace(profile, geometry=replace(profile.geometry, **chosen), fps=fps, threads=threads, options=options)
+    shape = replace(profile.geometry, **chosen)
+    if _drawn(shape) != _drawn(PROFILES[name].geometry):  # the profile's least frame is for its own symbol
+        shape = replace(shape, width=chosen.get("width", 0), height=chosen.get("height", 0))
+    profile = replace(profile, geometry=shape, fps=fps, threads=threads, options=options)
     profile.check()
     return profile
+
+
+def _drawn(geometry: Geometry) -> tuple[int, int, int]:
+    return geometry.version, geometry.scale, geometry.border
 
 
 def profile_for(name: str, codec: str | None, config: "Config | None") -> Profile:

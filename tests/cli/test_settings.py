@@ -210,7 +210,7 @@ PROBES: dict[str, tuple[str, Callable[[Bench], Any]]] = {
     "qr.error_correction": ("M", lambda bench: bench.picture().tobytes()),
     "qr.box_size": ("3", lambda bench: bench.picture().width),
     "qr.border": ("12", lambda bench: bench.picture().width),
-    "qr.fill_color": ("#000080", color((6, 6))),
+    "qr.fill_color": ("#000080", color((7, 7))),
     "qr.back_color": ("#ffffe0", color((1, 1))),
     "folder.max_depth": ("1", Bench.taken),
     "folder.include_extensions": ("md", Bench.taken),

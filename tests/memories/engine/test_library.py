@@ -268,7 +268,7 @@ def test_what_there_is_to_know(retriever):
     info = retriever.get_video_info()
     assert info["total_frames"] == stats["frames"]
     assert info["duration_seconds"] == pytest.approx(stats["frames"] / 30)
-    assert info["width"] == info["height"] == 186
+    assert info["width"] == info["height"] == 192
 
 
 def test_more_results_than_allowed(retriever):
