@@ -38,7 +38,7 @@ from .video import TICKS_PER_FRAME, Decoder, Encoder
 BATCH = 32  # pages drawn at once
 LEVEL = 16  # zstd: level 19 is 0.4 % smaller and half as fast here
 LEAST_DICTIONARY = 16 << 10
-MOST_DICTIONARY = 768 << 10
+MOST_DICTIONARY = 640 << 10
 DICTIONARY_SHARE = 13  # a dictionary of a thirteenth of the text pays for its frames
 USES_DICTIONARY = 128 << 10  # a smaller commit does not load the dictionary
 MIN_PAYLOAD = 1300
