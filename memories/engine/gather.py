@@ -86,6 +86,8 @@ class Gathering:
                 yield read_source(found.path, name, split, max_original=limit)
             except IngestError as error:
                 self.outcomes.append(Outcome(name, "failed", str(error)))
+            except OSError as error:
+                self.outcomes.append(Outcome(name, "failed", error.strerror or str(error)))
         yield from self.ready
 
     def names(self) -> set[str]:

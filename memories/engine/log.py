@@ -415,12 +415,14 @@ class Log:
             pass  # one by one, each with every reader and with parity
         return [self.page(number) for number in range(first, stop)]
 
-    def piece_text(self, number: int, index: int) -> tuple[bytes, dict[str, Any] | None]:
-        """(UTF-8 text, metadata) of the operation that begins at `index` of page `number`."""
+    def piece_text(self, number: int, index: int, place: tuple[int, int]) -> tuple[bytes, dict[str, Any] | None]:
+        """(UTF-8 text, metadata) of the operation at `index` of page `number`; `place` is (document, order)."""
         block = self.block(number)
         if index >= len(block.pieces):
             raise Damaged(f"{self.where(number)}: it lacks the chunk that the directory says it holds")
         piece = block.pieces[index]
+        if (piece.document, piece.order) != place:
+            raise Damaged(f"{self.where(number)}: it holds another chunk than the directory says")
         text = piece.text or b""
         last = index == len(block.pieces) - 1
         while last and block.flags & CONTINUES:
@@ -439,7 +441,7 @@ class Log:
 
 def open_file(path: Path) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hang
     except FileNotFoundError:
         raise NotFound(f"{path} does not exist") from None
     except OSError as error:

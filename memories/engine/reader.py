@@ -216,7 +216,9 @@ class Reader:
     def _text(self, row: int) -> tuple[str, dict[str, Any] | None]:
         table = self.state.chunks
         page, size = int(table["page"][row]), int(table["size"][row])
-        data, metadata = self.log.piece_text(page, int(table["index"][row]))
+        data, metadata = self.log.piece_text(
+            page, int(table["index"][row]), (int(table["document"][row]), int(table["order"][row]))
+        )
         if len(data) != size:
             raise Damaged(f"{self.path}, frame {page}: the chunk has {len(data)} bytes where the directory says {size}")
         return data.decode(), metadata

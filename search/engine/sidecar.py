@@ -35,9 +35,19 @@ class Sidecar:
     vectors: Vectors
 
 
+def _check_replaceable(path: Path) -> None:
+    """What is there may be replaced only if it is a sidecar: `-i` must not cost anybody a file."""
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        return
+    with path.open("rb") as file:
+        if b"memvid-index" not in file.read(200):
+            raise MemvidError(f"{path} is no index sidecar and is left as it is: choose another name")
+
+
 def write_sidecar(memory: "Memory", path: str | Path, model: str | None = None) -> None:
     """`model`: whose vectors; None: the one that has most. Written beside `path` first, then renamed."""
     path = Path(path)
+    _check_replaceable(path)
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with draft.open("w", encoding="utf-8") as out:
