@@ -1,0 +1,50 @@
+"""Which workspace is a person in now, and may they manage it."""
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from .models import MANAGERS, WRITERS, Membership, Role, Workspace, memberships_of
+
+SESSION_KEY = "workspace"
+
+
+def workspaces_of(user) -> list[Workspace]:
+    return list(Workspace.objects.visible_to(user).order_by("name", "pk"))
+
+
+def current_membership(request: HttpRequest) -> Membership | None:
+    """The membership that the session names, else that of the workspace used last, else the oldest one."""
+    memberships = memberships_of(request.user).select_related("workspace").order_by("joined_at", "pk")
+    by_workspace = {membership.workspace_id: membership for membership in memberships}
+    for wanted in (request.session.get(SESSION_KEY), getattr(request.user, "last_workspace_id", None)):
+        if wanted in by_workspace:
+            return by_workspace[wanted]
+    return next(iter(by_workspace.values()), None)
+
+
+def workspace_read(request: HttpRequest, pk: int) -> Workspace:
+    return get_object_or_404(Workspace.objects.visible_to(request.user), pk=pk)
+
+
+def workspace_manage(request: HttpRequest, pk: int) -> Workspace:
+    """404 for a stranger and for a member who may not manage alike."""
+    return get_object_or_404(Workspace.objects.managed_by(request.user), pk=pk)
+
+
+def here(request: HttpRequest) -> Workspace:
+    """The workspace that the page is about; 404 for somebody who is in none."""
+    if request.membership is None:
+        raise Http404("you are in no workspace yet")
+    return request.membership.workspace
+
+
+def may_write_here(request: HttpRequest) -> bool:
+    return request.membership is not None and request.membership.role in WRITERS
+
+
+def may_manage_here(request: HttpRequest) -> bool:
+    return request.membership is not None and request.membership.role in MANAGERS
+
+
+def is_owner_here(request: HttpRequest) -> bool:
+    return request.membership is not None and request.membership.role == Role.OWNER

@@ -1,0 +1,62 @@
+"""The one socket of a page: what changed in the workspace, as far as the person may know."""
+
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from memories.models import Memory
+
+from .events import user_group, workspace_group
+from .models import Workspace
+
+NOT_LOGGED_IN, NOT_ALLOWED = 4401, 4403
+
+
+class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
+    groups_joined: tuple[str, ...] = ()
+
+    async def connect(self) -> None:
+        self.user, self.workspace = self.scope["user"], self.scope["url_route"]["kwargs"]["workspace"]
+        await self.accept()
+        if not self.user.is_authenticated:
+            await self.close(NOT_LOGGED_IN)
+        elif not await self._is_member():
+            await self.close(NOT_ALLOWED)
+        else:
+            self.groups_joined = (workspace_group(self.workspace), user_group(self.user.pk))
+            for group in self.groups_joined:
+                await self.channel_layer.group_add(group, self.channel_name)
+            await self.send_json({"type": "ready"})
+
+    async def disconnect(self, code: int) -> None:
+        for group in self.groups_joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Nothing is expected from the page."""
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        return None
+
+    async def job_changed(self, event: dict[str, Any]) -> None:
+        if event["memory"] is None or await self._may_see(UUID(event["memory"])):
+            await self.send_json(event)
+
+    async def memory_changed(self, event: dict[str, Any]) -> None:
+        if await self._may_see(UUID(event["memory"])):
+            await self.send_json(event)
+
+    async def rights_changed(self, event: dict[str, Any]) -> None:
+        if not await self._is_member():
+            await self.close(NOT_ALLOWED)
+
+    @database_sync_to_async
+    def _is_member(self) -> bool:
+        return Workspace.objects.visible_to(self.user).filter(pk=self.workspace).exists()
+
+    @database_sync_to_async
+    def _may_see(self, memory: UUID) -> bool:
+        return Memory.objects.visible_to(self.user).filter(pk=memory).exists()

@@ -1,0 +1,55 @@
+"""May I: each lookup gives the row or 404, to a stranger and to somebody without the right alike."""
+
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from .models import Document, Job, Memory, MemoryQuerySet
+
+
+def memory_read(request: HttpRequest, pk: UUID) -> Memory:
+    return _memory(Memory.objects.visible_to(request.user).present(), pk)
+
+
+def memory_write(request: HttpRequest, pk: UUID) -> Memory:
+    return _memory(Memory.objects.writable_by(request.user).present(), pk)
+
+
+def memory_manage(request: HttpRequest, pk: UUID) -> Memory:
+    """May change name, rights and tags, and put it into the trash or take it out again."""
+    return _memory(Memory.objects.manageable_by(request.user), pk)
+
+
+def memory_erase(request: HttpRequest, pk: UUID) -> Memory:
+    return _memory(Memory.objects.erasable_by(request.user).present(), pk)
+
+
+def _memory(memories: MemoryQuerySet, pk: UUID) -> Memory:
+    return get_object_or_404(memories.select_related("workspace"), pk=pk)
+
+
+def document_read(request: HttpRequest, memory: UUID, number: int) -> Document:
+    """The memory's rights are the document's."""
+    visible = Memory.objects.visible_to(request.user).present()
+    return get_object_or_404(
+        Document.objects.select_related("memory__workspace"), memory__in=visible, memory=memory, number=number
+    )
+
+
+def job_read(request: HttpRequest, pk: UUID) -> Job:
+    return get_object_or_404(jobs_visible_to(request.user).select_related("memory", "created_by"), pk=pk)
+
+
+def job_write(request: HttpRequest, pk: UUID) -> Job:
+    """May cancel or retry: whoever started it, or may write its memory."""
+    job = job_read(request, pk)
+    if job.created_by_id != request.user.pk:
+        get_object_or_404(Memory.objects.writable_by(request.user), pk=job.memory_id)
+    return job
+
+
+def jobs_visible_to(user):
+    """Jobs on memories that the person may see, and their own."""
+    own = Job.objects.filter(created_by=user) if user.is_authenticated else Job.objects.none()
+    return Job.objects.filter(memory__in=Memory.objects.visible_to(user)) | own

@@ -1,0 +1,71 @@
+"""People and a workspace for the tests of the site."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from collab.models import Membership, Role, User, Workspace
+from memories import mirror
+from memories.engine import Memory as MemoryFile
+from memories.models import Memory
+from tests.memories.engine.making import make, source
+
+PASSWORD = "correct horse battery"
+
+
+def _person(name: str) -> User:
+    return User.objects.create_user(f"{name}@example.org", PASSWORD, name=name.capitalize())
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return _person("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return _person("bob")
+
+
+@pytest.fixture
+def charlie(db) -> User:
+    """A stranger: in no workspace of the others."""
+    return _person("charlie")
+
+
+@pytest.fixture
+def workspace(alice: User, bob: User) -> Workspace:
+    """Alice owns it, Bob is a viewer."""
+    workspace = Workspace.objects.create(name="Reading room")
+    Membership.objects.create(workspace=workspace, user=alice, role=Role.OWNER)
+    Membership.objects.create(workspace=workspace, user=bob, role=Role.VIEWER)
+    return workspace
+
+
+@pytest.fixture
+def new_memory(workspace: Workspace, alice: User) -> Callable[..., Memory]:
+    """Makes a memory with a real file of those texts, mirrored."""
+
+    def build(texts: dict[str, str] | None = None, **fields) -> Memory:
+        row = Memory.objects.create(workspace=workspace, created_by=alice, **{"name": "Books", **fields})
+        row.path.parent.mkdir(parents=True, exist_ok=True)
+        make(row.path, texts or {"a.txt": "call me ishmael", "b.txt": "it was the best of times"}).close()
+        mirror.follow(row)
+        return row
+
+    yield build
+    for file in (Path(settings.MEMVID_DATA_DIR) / "memories").glob("*.mp4"):
+        file.unlink()
+
+
+@pytest.fixture
+def append() -> Callable[[Memory, dict[str, str]], None]:
+    """Adds a commit to the file behind the site's back."""
+
+    def run(row: Memory, texts: dict[str, str]) -> None:
+        with MemoryFile.open(row.path) as file:
+            file.commit([source(name, text) for name, text in texts.items()])
+
+    return run
