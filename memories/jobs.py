@@ -5,12 +5,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.db import Error
-from django.utils import timezone
 
-from . import mirror, working
-from .models import Job, Memory
-from .working import Cancelled, Hold, JobFailed, claim
+from . import working
 from .engine.errors import MemvidError
+from .models import Job
+from .working import Cancelled, Hold, JobFailed, claim
 
 log = logging.getLogger("memvid.jobs")
 

@@ -1,6 +1,5 @@
 """Writes: memories, jobs, trash. Slow work is only queued here."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction

@@ -92,9 +92,7 @@ class Hold:
     def _beat(self) -> None:
         while not self._stop.wait(settings.JOB_LEASE_SECONDS / 4):
             try:
-                if not self._update(lease_until=_lease()):
-                    self._lost.set()
-                elif Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+                if not self._update(lease_until=_lease()) or Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
                     self._lost.set()
             except Error as error:  # the database is away: the lease may run out, then `_update` says so
                 log.warning("job %s: its lease could not be renewed: %s", self.job.pk, error)

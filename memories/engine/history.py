@@ -49,9 +49,7 @@ def document_changes(memory: Memory, after: int) -> Iterator[DocumentChange]:
             commit = memory.state.commit_of(int(table["page"][row]))
             if commit > after:
                 gone = bool(table["deleted"][row])
-                yield DocumentChange(
-                    commit, int(table["number"][row]), None if gone else segment.record(row)
-                )
+                yield DocumentChange(commit, int(table["number"][row]), None if gone else segment.record(row))
 
 
 def chunk_changes(memory: Memory, after: int) -> Iterator[ChunkChange]:
