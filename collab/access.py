@@ -3,7 +3,7 @@
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
-from .models import MANAGERS, WRITERS, Membership, Role, Workspace, memberships_of
+from .models import MANAGERS, WRITERS, Invitation, Membership, Role, Workspace, memberships_of
 
 SESSION_KEY = "workspace"
 
@@ -36,6 +36,25 @@ def here(request: HttpRequest) -> Workspace:
     if request.membership is None:
         raise Http404("you are in no workspace yet")
     return request.membership.workspace
+
+
+def manage_here(request: HttpRequest) -> Workspace:
+    """404 for a member who may not manage, as for a stranger."""
+    if not may_manage_here(request):
+        raise Http404("only owners and admins of the workspace may do this")
+    return request.membership.workspace
+
+
+def member_manage(request: HttpRequest, pk: int) -> Membership:
+    """Somebody in the workspace; an owner only for another owner."""
+    member = get_object_or_404(manage_here(request).memberships.select_related("user"), pk=pk)
+    if member.role == Role.OWNER and not is_owner_here(request):
+        raise Http404("only an owner may change what an owner may do")
+    return member
+
+
+def invitation_manage(request: HttpRequest, pk: int) -> Invitation:
+    return get_object_or_404(manage_here(request).invitations.open(), pk=pk)
 
 
 def may_write_here(request: HttpRequest) -> bool:

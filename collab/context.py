@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from memories.queries import open_job_count
 
@@ -11,15 +12,16 @@ from .access import may_manage_here, may_write_here, workspaces_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
+    """Lazy, so that fragments and error pages ask the database for nothing that they do not show."""
     membership = getattr(request, "membership", None)
-    if membership is None or request.htmx:
-        return {"membership": membership}
+    common = {"membership": membership, "open_signup": settings.MEMVID_OPEN_SIGNUP}
+    if membership is None:
+        return common
     return {
-        "membership": membership,
+        **common,
         "workspace": membership.workspace,
-        "workspaces": workspaces_of(request.user),
+        "workspaces": SimpleLazyObject(lambda: workspaces_of(request.user)),
         "may_write": may_write_here(request),
         "may_manage": may_manage_here(request),
-        "open_jobs": open_job_count(membership.workspace, request.user),
-        "open_signup": settings.MEMVID_OPEN_SIGNUP,
+        "open_jobs": SimpleLazyObject(lambda: open_job_count(membership.workspace, request.user)),
     }

@@ -41,8 +41,12 @@ class User(AbstractUser):
         return self.name or self.email
 
     @property
+    def short_name(self) -> str:
+        return self.name or self.email.split("@")[0]
+
+    @property
     def initials(self) -> str:
-        words = (self.name or self.email.split("@")[0]).replace(".", " ").split()
+        words = self.short_name.replace(".", " ").split()
         return "".join(word[0] for word in words[:2]).upper()
 
 
@@ -79,6 +83,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     joined_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when they last looked at the home page")
+    news_since = models.DateTimeField(null=True, blank=True, help_text="the end of their visit before this one")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("workspace", "user"), name="membership_unique"),)

@@ -1,6 +1,6 @@
 """Writes to people and workspaces."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from .events import rights_changed
 from .models import Invitation, Membership, Role, User, Workspace, token_digest
+
+NEW_VISIT_AFTER = timedelta(minutes=30)  # looking again within it does not use up what is new
 
 
 class LastOwner(Exception):
@@ -19,6 +21,27 @@ def make_workspace(owner: User, name: str) -> Workspace:
     workspace = Workspace.objects.create(name=name[:120])
     Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
     return workspace
+
+
+def rename_workspace(workspace: Workspace, name: str) -> None:
+    workspace.name = name
+    workspace.save(update_fields=("name",))
+
+
+def remember_workspace(user: User, workspace: Workspace) -> None:
+    """Where their next session begins."""
+    user.last_workspace = workspace
+    user.save(update_fields=("last_workspace",))
+
+
+def visit(membership: Membership) -> datetime | None:
+    """Notes that they look at the home page; since when they have not: the end of the visit before this one."""
+    now = timezone.now()
+    if membership.seen_at and now - membership.seen_at > NEW_VISIT_AFTER:
+        membership.news_since = membership.seen_at
+    membership.seen_at = now
+    membership.save(update_fields=("seen_at", "news_since"))
+    return membership.news_since
 
 
 def invite(workspace: Workspace, role: str, by: User, days: int = 7) -> tuple[Invitation, str]:
@@ -56,6 +79,10 @@ def accept_invitation(user: User, token: str) -> Membership | None:
 def revoke_invitation(invitation: Invitation) -> None:
     invitation.revoked_at = timezone.now()
     invitation.save(update_fields=("revoked_at",))
+
+
+def revoke_invitations(workspace: Workspace) -> int:
+    return workspace.invitations.open().update(revoked_at=timezone.now())
 
 
 @transaction.atomic

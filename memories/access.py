@@ -21,6 +21,11 @@ def memory_manage(request: HttpRequest, pk: UUID) -> Memory:
     return _memory(Memory.objects.manageable_by(request.user), pk)
 
 
+def memory_change(request: HttpRequest, pk: UUID) -> Memory:
+    """As `memory_manage`, but not while it lies in the trash."""
+    return _memory(Memory.objects.manageable_by(request.user).present(), pk)
+
+
 def memory_erase(request: HttpRequest, pk: UUID) -> Memory:
     return _memory(Memory.objects.erasable_by(request.user).present(), pk)
 

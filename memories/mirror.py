@@ -1,243 +1,176 @@
 """Keeps the rows of a memory at the head of its file. The file is the truth: nothing here is written back to it.
 
-1. Under a row lock, compare the commit that the mirror saw last with the file's commit of that number.
-2. The same: copy what the commits after it changed. Fewer commits in the file: raise an alarm and change nothing.
-3. Another history (a vacuum or an erase rewrote the file): take the mirror down and copy everything.
+1. One follower of a memory at a time; the file is opened when it is its turn, so that nobody looks at an older one.
+2. Compare the commit that the mirror saw last with the file's commit of that number.
+3. The same: copy what the commits after it changed. Fewer commits in the file: raise an alarm and change nothing.
+4. Another history (a vacuum or an erase rewrote the file): take the rows down and copy everything.
+
+All of it is one transaction. Readers see the old head until the new one is whole; of the memory's row only the
+columns that describe the file are written, and only at the end, so that nobody waits to rename it.
 """
 
-import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, connection, models, transaction
+from django.utils import timezone
 
 from collab import events
 
+from . import mirroring
 from .engine import Memory as MemoryFile
 from .engine.errors import MemvidError, NotFound
-from .engine.history import ChunkChange, DocumentChange, chunk_changes, commits_after, document_changes
 from .models import Chunk, Commit, Document, Memory
 
-BATCH = 500
-TEXT_SEARCH = "english"
+log = logging.getLogger("memvid.mirror")
+Progress = Callable[[int, int, str], None]
+
+# What a check found stays an alarm until another check, or a rewritten file, takes it back.
+FOUND_BY_CHECK = "a check found: "
+
+# A file that verifies cannot lead to these; one that somebody made or changed by hand can.
+NONSENSE = (DataError, KeyError, TypeError, ValueError, OverflowError)
 
 
-def follow(memory: Memory) -> bool:
+def follow(memory: Memory, progress: Progress | None = None) -> bool:
     """Brings the rows to the file's head; True when something changed. A file that is gone or damaged is an alarm."""
     try:
-        with MemoryFile.open(memory.path) as file:
-            return _follow(memory, file)
+        with transaction.atomic():
+            _take_turn(memory)
+            changed = _follow(memory, progress)
     except NotFound:
         return memory.head > 0 and _alarm(
             memory, Memory.State.BEHIND, "its file is gone: put it back from a backup, or delete the memory"
         )
     except MemvidError as error:
         return _alarm(memory, Memory.State.DAMAGED, f"{error}")
-
-
-def _follow(memory: Memory, file: MemoryFile) -> bool:
-    with transaction.atomic():
-        row = Memory.objects.select_for_update().get(pk=memory.pk)
-        commits = {commit.number: commit for commit in file.commits()}
-        known = commits.get(row.head)
-        if row.head == 0 or (known is not None and known.hash.hex() == row.head_hash and file.id == row.file_id):
-            after = row.head
-        elif file.id == row.file_id and file.head.number < row.head:
-            return _alarm(
-                memory,
-                Memory.State.BEHIND,
-                f"the file ends at commit {file.head.number}, but commit {row.head} was seen before: "
-                "put back the newer file, or rebuild the mirror to accept this one",
-            )
-        else:
-            _take_down(row)
-            after = 0
-        changed = after < file.head.number
-        if changed:
-            _copy(row, file, after)
-        if changed or row.state != Memory.State.READY or row.file_bytes != file.stats()["bytes"]:
-            _show_head(row, file)
+    except NONSENSE as error:
+        log.exception("the file of memory %s was not mirrored", memory.pk)
+        return _alarm(
+            memory, Memory.State.DAMAGED, f"its file says what no memory says ({type(error).__name__}): put back a backup"
+        )
     memory.refresh_from_db()
     if changed:
         events.memory_changed(memory.workspace_id, memory.pk, memory.head)
     return changed
 
 
-def rebuild(memory: Memory) -> None:
+def _take_turn(memory: Memory) -> None:
+    """An advisory lock until the end of the transaction; a lock on the row would make people wait."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mirror {memory.pk}"])
+
+
+def _follow(memory: Memory, progress: Progress | None) -> bool:
+    row = Memory.objects.get(pk=memory.pk)
+    with MemoryFile.open(row.path) as file:
+        if _lacks_commits(row, file):
+            return _alarm(
+                memory, Memory.State.BEHIND,
+                f"the file ends at commit {file.head.number}, but commit {row.head} was seen before: "
+                "put back the newer file, or rebuild the mirror to accept this one",
+            )  # fmt: skip
+        rewritten = row.head > 0 and not _continues(row, file)
+        if rewritten:
+            flags = _flags(row)
+            take_down(row)
+        after = 0 if rewritten else row.head
+        changed = after < file.head.number
+        if changed:
+            mirroring.copy(row, file, after, progress)
+        if rewritten:
+            _put_flags(row, flags)
+        _show_head(row, file, keep_alarm=not rewritten)
+    return changed
+
+
+def _continues(row: Memory, file: MemoryFile) -> bool:
+    """Whether the commit that was seen last is one of the file's."""
+    if file.id != row.file_id or file.head.number < row.head:
+        return False
+    return file.commits()[row.head - 1].hash.hex() == row.head_hash
+
+
+def _lacks_commits(row: Memory, file: MemoryFile) -> bool:
+    return row.head > 0 and file.id == row.file_id and file.head.number < row.head
+
+
+def rebuild(memory: Memory, progress: Progress | None = None) -> None:
     """Takes the mirror down and copies the whole file again, whatever it says."""
     with transaction.atomic():
-        _take_down(Memory.objects.select_for_update().get(pk=memory.pk))
+        _take_turn(memory)
+        take_down(memory)
+        Memory.objects.filter(pk=memory.pk).update(head=0, head_hash="")
     memory.refresh_from_db()
-    follow(memory)
+    follow(memory, progress)
 
 
-def _take_down(row: Memory) -> None:
-    """Rows of the memory's content; vectors go with their chunks."""
-    Document.objects.filter(memory=row).delete()
-    Commit.objects.filter(memory=row).delete()
-    row.head, row.head_hash = 0, ""
-    row.save(update_fields=("head", "head_hash"))
+def take_down(memory: Memory) -> None:
+    """Deletes the rows of the memory's content, and what hangs on them, by a statement a table."""
+    chunks = Chunk.objects.filter(memory=memory)
+    for relation in Chunk._meta.related_objects:
+        if relation.on_delete is models.CASCADE:
+            _delete(relation.related_model.objects.filter(**{f"{relation.field.name}__in": chunks}))
+    for rows in (chunks, Document.objects.filter(memory=memory), Commit.objects.filter(memory=memory)):
+        _delete(rows)
+
+
+def _delete(rows: models.QuerySet) -> None:
+    """Without loading them, which Django's own delete does wherever somebody listens to signals."""
+    rows._raw_delete(rows.db)
+
+
+def _flags(row: Memory) -> list[tuple[int, int, str, str]]:
+    """Curators' notes, which only the mirror holds: a vacuum keeps the numbers of documents and chunks."""
+    flagged = Chunk.objects.present().filter(memory=row).exclude(flag="")
+    return list(flagged.values_list("document__number", "order", "text", "flag"))
+
+
+def _put_flags(row: Memory, flags: list[tuple[int, int, str, str]]) -> None:
+    for number, order, text, flag in flags:
+        same = Chunk.objects.present().filter(memory=row, document__number=number, order=order, text=text)
+        same.update(flag=flag)
 
 
 def _alarm(memory: Memory, state: str, reason: str) -> bool:
-    if (memory.state, memory.alarm) == (state, reason):
-        return False
-    Memory.objects.filter(pk=memory.pk).update(state=state, alarm=reason)
-    memory.refresh_from_db()
-    events.memory_changed(memory.workspace_id, memory.pk, memory.head)
-    return True
+    """True when the alarm is new."""
+    changed = Memory.objects.filter(pk=memory.pk).exclude(state=state, alarm=reason).update(state=state, alarm=reason)
+    if changed:
+        memory.refresh_from_db()
+        events.memory_changed(memory.workspace_id, memory.pk, memory.head)
+    return bool(changed)
 
 
-def _show_head(row: Memory, file: MemoryFile) -> None:
+def raise_alarm(memory: Memory, finding: str) -> None:
+    """For a check that found damage which following the file does not see."""
+    _alarm(memory, Memory.State.DAMAGED, f"{FOUND_BY_CHECK}{finding}")
+
+
+def take_back_alarm(memory: Memory) -> None:
+    """For a check that found nothing."""
+    damaged = Memory.objects.filter(pk=memory.pk, state=Memory.State.DAMAGED, alarm__startswith=FOUND_BY_CHECK)
+    if damaged.update(state=Memory.State.READY, alarm=""):
+        memory.refresh_from_db()
+        events.memory_changed(memory.workspace_id, memory.pk, memory.head)
+
+
+def _show_head(row: Memory, file: MemoryFile, keep_alarm: bool) -> None:
+    """Writes what differs, and nothing when nothing does."""
+    facts = _facts(file)
+    if keep_alarm and row.state == Memory.State.DAMAGED and row.alarm.startswith(FOUND_BY_CHECK):
+        facts |= {"state": row.state, "alarm": row.alarm}
+    if any(getattr(row, name) != value for name, value in facts.items()):
+        if facts["head_hash"] != row.head_hash:
+            facts["updated_at"] = timezone.now()
+        Memory.objects.filter(pk=row.pk).update(**facts)
+
+
+def _facts(file: MemoryFile) -> dict[str, Any]:
     stats, head = file.stats(), file.head
-    row.state, row.alarm = Memory.State.READY, ""
-    row.file_id, row.codec, row.profile = file.id, stats["codec"], stats["profile"]
-    row.head, row.head_hash, row.frames = head.number, head.hash.hex(), stats["frames"]
-    row.file_bytes, row.text_bytes = stats["bytes"], stats["text_bytes"]
-    row.documents_count, row.chunks_count = stats["documents"], stats["chunks"]
-    row.save()
-
-
-# -- copying
-
-
-def _copy(row: Memory, file: MemoryFile, after: int) -> None:
-    Commit.objects.bulk_create(
-        [
-            Commit(
-                memory=row, number=c.number, time=c.time, author=_clean(c.author), message=_clean(c.message),
-                request_id=_clean(c.request_id), hash=c.hash.hex(), first_frame=c.first_frame, frames=c.frames,
-                put=c.put, deleted=c.deleted, metadata=_clean_json(c.metadata),
-            )
-            for c in commits_after(file, after)
-        ],
-        batch_size=BATCH,
-    )  # fmt: skip
-    documents = _Documents(row)
-    gone: list[tuple[int, int]] = []
-    for change in document_changes(file, after):
-        if change.record is None:
-            gone.append((change.number, change.commit))
-        documents.take(change)
-    documents.save()
-    _copy_chunks(row, documents.keys(), chunk_changes(file, after))
-    for number, commit in gone:
-        chunks = Chunk.objects.present().filter(memory=row, document__number=number, added__lte=commit)
-        chunks.update(removed=commit)
-
-
-class _Documents:
-    """The document rows that a run of commits touches."""
-
-    def __init__(self, row: Memory):
-        self._memory = row
-        self._rows: dict[int, Document] = {}
-
-    def take(self, change: DocumentChange) -> None:
-        row = self._rows.get(change.number) or self._known(change.number)
-        if change.record is None:
-            if row is not None:
-                row.removed = change.commit
-        else:
-            row = row or Document(memory=self._memory, number=change.number, added=change.commit)
-            _fill(row, change)
-        if row is not None:
-            self._rows[change.number] = row
-
-    def _known(self, number: int) -> Document | None:
-        return Document.objects.filter(memory=self._memory, number=number).first()
-
-    def save(self) -> None:
-        new = [row for row in self._rows.values() if row.pk is None]
-        old = [row for row in self._rows.values() if row.pk is not None]
-        fields = [field.name for field in Document._meta.concrete_fields if not field.primary_key]
-        Document.objects.bulk_create(new, batch_size=BATCH)
-        Document.objects.bulk_update(old, fields, batch_size=BATCH)
-
-    def keys(self) -> dict[int, int]:
-        """Primary key by document number, of every document of the memory."""
-        return dict(Document.objects.filter(memory=self._memory).values_list("number", "pk"))
-
-
-def _fill(row: Document, change: DocumentChange) -> None:
-    record = change.record
-    row.path, row.media_type, row.encoding = record["path"], record["type"], record["encoding"]
-    row.size, row.digest, row.tags = record["size"], record["digest"], [_clean(tag) for tag in record["tags"]]
-    row.metadata, row.has_original = _clean_json(record["meta"]), "original" in record
-    row.changed, row.removed = change.commit, None
-
-
-def _copy_chunks(row: Memory, documents: dict[int, int], changes: Iterator[ChunkChange]) -> None:
-    """Each chunk put becomes a row; the version that it replaces ends with the commit that did it."""
-    pending: dict[tuple[int, int], Chunk] = {}
-    batch: list[Chunk] = []
-    ended: dict[int, list[tuple[int, int]]] = {}
-    for change in changes:
-        key = documents.get(change.document), change.order
-        if key[0] is None:
-            continue
-        before = pending.pop(key, None)
-        if before is not None:
-            before.removed = change.commit
-        else:
-            ended.setdefault(change.commit, []).append(key)
-        if change.text is not None and not (before is not None and before.added == change.commit):
-            pending[key] = chunk = _chunk(row, key[0], change)
-            batch.append(chunk)
-    for commit, keys in ended.items():
-        _end_versions(row, commit, keys)
-    for start in range(0, len(batch), BATCH):
-        _insert(batch[start : start + BATCH])
-
-
-def _chunk(row: Memory, document: int, change: ChunkChange) -> Chunk:
-    return Chunk(
-        memory=row, document_id=document, order=change.order, added=change.commit, frame=change.frame,
-        frame_span=change.frames, size=change.size, lines=change.lines, text=_clean(change.text),
-        metadata=_clean_json(change.metadata),
-    )  # fmt: skip
-
-
-def _end_versions(row: Memory, commit: int, keys: list[tuple[int, int]]) -> None:
-    """Ends the mirrored versions of those (document, order) pairs that stood before the commit."""
-    if not Chunk.objects.present().filter(memory=row, added__lt=commit).exists():
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE memories_chunk AS c SET removed = %s"
-            " FROM unnest(%s::bigint[], %s::bigint[]) AS gone(document, ord)"
-            " WHERE c.document_id = gone.document AND c.order = gone.ord AND c.removed IS NULL AND c.added < %s",
-            [commit, [key[0] for key in keys], [key[1] for key in keys], commit],
-        )
-
-
-def _insert(chunks: list[Chunk]) -> None:
-    """By COPY into the table; the words of the text search are computed by the server afterwards."""
-    columns = ("memory_id", "document_id", '"order"', "added", "removed", "frame", "frame_span", "size", "lines",
-               "text", "metadata", "flag")  # fmt: skip
-    with connection.cursor() as cursor:
-        with cursor.copy(f"COPY memories_chunk ({', '.join(columns)}) FROM STDIN") as copy:
-            for c in chunks:
-                copy.write_row((
-                    c.memory_id, c.document_id, c.order, c.added, c.removed, c.frame, c.frame_span, c.size, c.lines,
-                    c.text, json.dumps(c.metadata), "",
-                ))  # fmt: skip
-        cursor.execute(
-            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, text) WHERE memory_id = %s AND words IS NULL",
-            [TEXT_SEARCH, chunks[0].memory_id],
-        )
-
-
-def _clean(text: str) -> str:
-    """PostgreSQL stores neither U+0000 nor lone surrogates; the file holds the text as it was."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-
-
-def _clean_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, list):
-        return [_clean_json(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(str(key)): _clean_json(item) for key, item in value.items()}
-    return value
+    return {
+        "state": Memory.State.READY, "alarm": "", "file_id": file.id, "codec": stats["codec"],
+        "profile": stats["profile"], "head": head.number, "head_hash": head.hash.hex(), "frames": stats["frames"],
+        "file_bytes": file.log.length, "text_bytes": stats["text_bytes"],
+        "documents_count": stats["documents"], "chunks_count": stats["chunks"],
+    }  # fmt: skip

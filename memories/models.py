@@ -266,6 +266,7 @@ class Job(models.Model):
         MIRROR = "mirror", "Following the file"
 
     class State(models.TextChoices):
+        RECEIVING = "receiving"  # files are still on their way from the browser: no worker may take it yet
         QUEUED = "queued"
         RUNNING = "running"
         DONE = "done"
@@ -302,7 +303,7 @@ class Job(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.state in (Job.State.QUEUED, Job.State.RUNNING)
+        return self.state in (Job.State.RECEIVING, Job.State.QUEUED, Job.State.RUNNING)
 
     @property
     def age(self) -> timedelta:

@@ -1,13 +1,169 @@
 """Reads for the pages."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from collab.models import Workspace
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, TextField, Value, Window
+
+from collab.models import User, Workspace
 
 from .access import jobs_visible_to
-from .models import Job
+from .models import Chunk, Document, Job, JobFile, Memory, MemoryPerson, MemoryQuerySet
+from .services import OPEN
+
+SORTS = {
+    "changed": ("-updated_at", "pk"),
+    "name": ("name", "pk"),
+    "size": ("-file_bytes", "pk"),
+    "chunks": ("-chunks_count", "pk"),
+    "made": ("-created_at", "pk"),
+}
+CHUNKS_A_PAGE = 50
 
 
 def open_job_count(workspace: Workspace, user: Any) -> int:
     open_states = (Job.State.QUEUED, Job.State.RUNNING)
     return jobs_visible_to(user).filter(workspace=workspace, state__in=open_states).distinct().count()
+
+
+# -- memories
+
+
+def memories_of(workspace: Workspace, user: Any) -> MemoryQuerySet:
+    """Those of the workspace, and those of others that somebody shared with the person by name."""
+    shared = MemoryPerson.objects.filter(user=user).values("memory")
+    return Memory.objects.visible_to(user).filter(Q(workspace=workspace) | Q(pk__in=shared))
+
+
+def listed_memories(workspace: Workspace, user: Any, chosen: dict[str, Any]) -> MemoryQuerySet:
+    """`chosen` is what MemoryFilter read."""
+    found = memories_of(workspace, user).present()
+    if chosen["q"]:
+        tags = Func(F("tags"), Value(" "), function="array_to_string", output_field=TextField())
+        found = found.alias(tag_text=tags).filter(
+            Q(name__icontains=chosen["q"]) | Q(description__icontains=chosen["q"]) | Q(tag_text__icontains=chosen["q"])
+        )
+    if chosen["tag"]:
+        found = found.filter(tags__contains=[chosen["tag"]])
+    if chosen["state"]:
+        found = found.filter(state=chosen["state"])
+    if chosen["visibility"]:
+        found = found.filter(visibility=chosen["visibility"])
+    if chosen["mine"]:
+        found = found.filter(created_by=user)
+    return found.select_related("created_by").order_by(*SORTS[chosen["sort"]])
+
+
+def tags_of(memories: MemoryQuerySet) -> list[str]:
+    """The tags in use, most used first."""
+    tag = Func(F("tags"), function="unnest")
+    counted = memories.order_by().annotate(one=tag).values("one").annotate(n=Count("*")).order_by("-n", "one")
+    return [row["one"] for row in counted[:50]]
+
+
+def open_jobs_by_memory(memories: list[Memory]) -> dict[Any, Job]:
+    """The newest open job of each memory that has one."""
+    jobs = Job.objects.filter(memory__in=[memory.pk for memory in memories], state__in=OPEN).order_by("created_at")
+    return {job.memory_id: job for job in jobs}
+
+
+@dataclass(frozen=True)
+class Rights:
+    write: bool
+    manage: bool
+    erase: bool
+
+
+def rights(user: Any, memory: Memory) -> Rights:
+    def among(memories: MemoryQuerySet) -> Exists:
+        return Exists(memories.filter(pk=OuterRef("pk")))
+
+    memories = Memory.objects
+    row = memories.filter(pk=memory.pk).annotate(
+        write=among(memories.writable_by(user)),
+        manage=among(memories.manageable_by(user)),
+        erase=among(memories.erasable_by(user)),
+    )
+    return Rights(**row.values("write", "manage", "erase").get())
+
+
+def trashed_memories(workspace: Workspace, user: User) -> MemoryQuerySet:
+    """Those that the person may take out again."""
+    found = Memory.objects.manageable_by(user).trashed().filter(workspace=workspace)
+    return found.select_related("created_by").order_by("-deleted_at", "pk")
+
+
+# -- documents
+
+
+def listed_documents(memory: Memory, chosen: dict[str, Any]) -> QuerySet[Document]:
+    found = Document.objects.present().filter(memory=memory)
+    if chosen["q"]:
+        found = found.filter(path__icontains=chosen["q"])
+    if chosen["type"]:
+        found = found.filter(media_type=chosen["type"])
+    if chosen["tag"]:
+        found = found.filter(tags__contains=[chosen["tag"]])
+    return found.order_by("path", "pk")
+
+
+def document_facets(memory: Memory) -> dict[str, list[str]]:
+    present = Document.objects.present().filter(memory=memory).order_by()
+    types = present.values_list("media_type", flat=True).annotate(n=Count("*")).order_by("-n", "media_type")
+    tag = Func(F("tags"), function="unnest")
+    tags = present.annotate(one=tag).values("one").annotate(n=Count("*")).order_by("-n", "one")
+    return {"types": list(types[:50]), "tags": [row["one"] for row in tags[:50]]}
+
+
+def chunk_counts(documents: list[Document]) -> dict[int, int]:
+    keys = [document.pk for document in documents]
+    counted = Chunk.objects.present().filter(document__in=keys).values("document").annotate(n=Count("*"))
+    return {row["document"]: row["n"] for row in counted}
+
+
+def chunks_at(document: Document, commit: int) -> QuerySet[Chunk]:
+    """In reading order, each with the line it starts on (`line`, from 1)."""
+    before = Window(Sum("lines"), order_by=F("order").asc()) - F("lines") + 1
+    return Chunk.objects.as_of(commit).filter(document=document).annotate(line=before).order_by("order")
+
+
+def page_of_chunk(chunks: QuerySet[Chunk], order: int) -> int:
+    return chunks.filter(order__lt=order).count() // CHUNKS_A_PAGE + 1
+
+
+# -- jobs
+
+
+def listed_jobs(workspace: Workspace, user: User, chosen: dict[str, Any]) -> QuerySet[Job]:
+    found = jobs_visible_to(user).filter(workspace=workspace).distinct()
+    if chosen["state"] == "open":
+        found = found.filter(state__in=OPEN)
+    elif chosen["state"]:
+        found = found.filter(state=chosen["state"])
+    if chosen["kind"]:
+        found = found.filter(kind=chosen["kind"])
+    if chosen["mine"]:
+        found = found.filter(created_by=user)
+    return found.select_related("memory", "created_by").order_by("-created_at", "pk")
+
+
+def file_counts(jobs: list[Job]) -> dict[Any, dict[str, int]]:
+    """By job: how many files there are in each state, and `all`."""
+    counts: dict[Any, dict[str, int]] = {}
+    rows = JobFile.objects.filter(job__in=[job.pk for job in jobs]).values("job", "state").annotate(n=Count("*"))
+    for row in rows:
+        of_job = counts.setdefault(row["job"], {"all": 0})
+        of_job[row["state"]] = row["n"]
+        of_job["all"] += row["n"]
+    return counts
+
+
+def jobs_writable_by(user: User) -> QuerySet[Job]:
+    """Those that the person may cancel, retry and clear."""
+    return Job.objects.filter(Q(created_by=user) | Q(memory__in=Memory.objects.writable_by(user)))
+
+
+def ready_exports(memory: Memory) -> dict[bool, Job]:
+    """The prepared downloads of the memory as it is now, by whether they hold its history."""
+    done = memory.jobs.filter(kind=Job.Kind.EXPORT, state=Job.State.DONE, params__head=memory.head_hash)
+    return {bool(job.params.get("history")): job for job in done.order_by("finished_at")}

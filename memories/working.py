@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -28,11 +28,12 @@ from .models import Job, JobFile
 log = logging.getLogger("memvid.jobs")
 MOST_ATTEMPTS = 3
 UNDELIVERED = timedelta(seconds=15)  # a job that is still queued after this is sent again
-OPEN = (Job.State.QUEUED, Job.State.RUNNING)
+SENT_AGAIN = timedelta(seconds=30)  # and again after this: a killed worker may have held its message
+AWAY = (OperationalError, InterfaceError)
 
 
 class Cancelled(Exception):
-    """Somebody asked for it, or the lease was lost to another worker."""
+    """Somebody asked for it, or the lease was lost to another worker. Its text says what was stored."""
 
 
 class JobFailed(Exception):
@@ -40,11 +41,11 @@ class JobFailed(Exception):
 
 
 def claim(pk: uuid.UUID) -> "Hold | None":
-    """None when the job is done, cancelled, or held by a worker that is alive."""
-    worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    """None when the job is done, cancelled, held by a worker that is alive, or has been the end of several."""
+    worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"[-80:]
     now = timezone.now()
-    free = Q(state=Job.State.QUEUED) | Q(state=Job.State.RUNNING, lease_until__lt=now)
-    won = Job.objects.filter(free, pk=pk).update(
+    stopped = Q(state=Job.State.RUNNING, lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
+    won = Job.objects.filter(Q(state=Job.State.QUEUED) | stopped, pk=pk).update(
         state=Job.State.RUNNING, worker=worker, lease_until=_lease(), attempts=F("attempts") + 1,
         started_at=now, reason="", stage="starting", percent=None,
     )  # fmt: skip
@@ -60,24 +61,70 @@ class Hold:
 
     def __init__(self, job: Job, worker: str):
         self.job, self.worker = job, worker
-        self._stop, self._lost = threading.Event(), threading.Event()
+        self._wake, self._lost = threading.Event(), threading.Event()
+        self._ended = False
         self._shown: tuple[str, int | None] = ("", None)
+        self._unwritten: tuple[str, int | None] | None = None
+        if job.cancel_requested:
+            self._lost.set()
 
     def progress(self, done: int, total: int, stage: str) -> None:
+        self.check()
+        self.show(done, total, stage)
+
+    def check(self) -> None:
         if self._lost.is_set():
             raise Cancelled
+
+    def show(self, done: int, total: int, stage: str) -> None:
+        """Progress of what cannot be stopped any more."""
         percent = min(99, done * 100 // total) if total > 0 else None
         if (stage, percent) == self._shown:
             return
         self._shown = stage, percent
-        self._update(stage=stage[:120], percent=percent)
-        self._tell(Job.State.RUNNING, stage, percent)
+        if connection.in_atomic_block:  # written there, it would be seen late and keep the heartbeat waiting
+            self._unwritten = stage, percent
+            self._wake.set()
+        else:
+            self._write(stage, percent)
 
-    def finish(self, state: str, reason: str = "", result: dict[str, Any] | None = None) -> None:
+    def _write(self, stage: str, percent: int | None) -> None:
+        try:
+            self._update(stage=stage[:120], percent=percent)
+        except AWAY as error:  # the work goes on; whoever writes its end will need the database back
+            log.warning("job %s: its progress could not be written: %s", self.job.pk, error)
+            connection.close()
+        else:
+            self._tell(Job.State.RUNNING, stage, percent)
+
+    def part(self, first: int, last: int, *, stoppable: bool = True) -> Callable[[int, int, str], None]:
+        """A progress function for one part of the job, which takes it from `first` to `last` percent."""
+        report = self.progress if stoppable else self.show
+
+        def shown(done: int, total: int, stage: str) -> None:
+            share = (last - first) * 100 * min(done, total) // total if total else 0
+            report(first * 100 + share, 10_000, stage)
+
+        return shown
+
+    def keep(self, **facts: Any) -> None:
+        """Notes facts in the job's result that another worker must know if this one is killed."""
+        result = {**self.job.result, **facts}
+        if not self._update(result=result):
+            raise Cancelled
+        self.job.result = result
+
+    @transaction.atomic
+    def finish(self, state: str, reason: str = "", result: dict[str, Any] | None = None) -> bool:
+        """False when another worker has the job by now. No file of a job that has ended is left without an outcome."""
         facts = {"state": state, "reason": reason, "finished_at": timezone.now(), "lease_until": None, "stage": ""}
         percent = 100 if state == Job.State.DONE else None
-        if self._update(**facts, percent=percent, **({"result": result} if result is not None else {})):
-            self._tell(state, "", percent)
+        facts |= {"percent": percent, "result": {**self.job.result, **(result or {})}}
+        if not self._update(**facts):
+            return False
+        fail_waiting_files(self.job, reason or "it was not looked at: try it again")
+        transaction.on_commit(lambda: self._tell(state, "", percent))
+        return True
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -86,18 +133,30 @@ class Hold:
         try:
             yield
         finally:
-            self._stop.set()
+            self._ended = True
+            self._wake.set()
             thread.join()
 
     def _beat(self) -> None:
-        while not self._stop.wait(settings.JOB_LEASE_SECONDS / 4):
+        while True:
+            self._wake.wait(settings.JOB_LEASE_SECONDS / 4)
+            self._wake.clear()
+            if self._ended:
+                break
             try:
-                if not self._update(lease_until=_lease()) or Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
-                    self._lost.set()
-            except Error as error:  # the database is away: the lease may run out, then `_update` says so
+                self._renew()
+            except AWAY as error:  # the lease may run out meanwhile; then the next update says so
                 log.warning("job %s: its lease could not be renewed: %s", self.job.pk, error)
-                close_old_connections()
+                connection.close()
         connection.close()
+
+    def _renew(self) -> None:
+        if unwritten := self._unwritten:
+            self._unwritten = None
+            self._write(*unwritten)
+        held = self._update(lease_until=_lease())
+        if not held or Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+            self._lost.set()
 
     def _update(self, **fields: Any) -> int:
         return Job.objects.filter(pk=self.job.pk, worker=self.worker, state=Job.State.RUNNING).update(**fields)
@@ -106,28 +165,40 @@ class Hold:
         events.job_changed(self.job.workspace_id, self.job.pk, self.job.memory_id, state, stage, percent)
 
 
-def reap(deliver: Callable[[uuid.UUID], None]) -> int:
+def reap(deliver: Callable[[uuid.UUID], object]) -> int:
     """Sends again what nobody works on; returns how many jobs it touched."""
     now = timezone.now()
-    touched = 0
-    lost = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now)
-    for job in lost.filter(attempts__gte=MOST_ATTEMPTS):
-        reason = f"its worker stopped {job.attempts} times in the middle: see the worker's log, then try again"
-        ended = lost.filter(pk=job.pk).update(
-            state=Job.State.FAILED, reason=reason, finished_at=now, lease_until=None, worker=""
-        )
-        if ended:
-            fail_waiting_files(job, reason)
-            events.job_changed(job.workspace_id, job.pk, job.memory_id, Job.State.FAILED, "", None)
-        touched += ended
-    forgotten = Q(state=Job.State.QUEUED, created_at__lt=now - UNDELIVERED)
-    stopped = Q(state=Job.State.RUNNING, lease_until__lt=now)
-    for pk in Job.objects.filter(forgotten | stopped).values_list("pk", flat=True):
+    stopped = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now)
+    touched = sum(_give_up(job) for job in stopped.filter(attempts__gte=MOST_ATTEMPTS))
+    keys = list(stopped.filter(attempts__lt=MOST_ATTEMPTS).values_list("pk", flat=True))
+    keys += _forgotten(now)
+    for pk in keys:
         deliver(pk)
-        touched += 1
-    return touched
+    return touched + len(keys)
+
+
+def _forgotten(now: Any) -> list[uuid.UUID]:
+    """Queued jobs whose message may be lost. Of a queued job, `lease_until` is when it may be sent once more."""
+    due = Q(lease_until=None, created_at__lt=now - UNDELIVERED) | Q(lease_until__lt=now)
+    keys = list(Job.objects.filter(due, state=Job.State.QUEUED).values_list("pk", flat=True))
+    Job.objects.filter(pk__in=keys, state=Job.State.QUEUED).update(lease_until=now + SENT_AGAIN)
+    return keys
+
+
+@transaction.atomic
+def _give_up(job: Job) -> int:
+    reason = f"its worker stopped {job.attempts} times in the middle: see the worker's log, then try again"
+    lost = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, worker=job.worker, lease_until__lt=timezone.now())
+    ended = lost.update(
+        state=Job.State.FAILED, reason=reason, stage="", finished_at=timezone.now(), lease_until=None, worker=""
+    )
+    if ended:
+        fail_waiting_files(job, reason)
+        transaction.on_commit(
+            lambda: events.job_changed(job.workspace_id, job.pk, job.memory_id, Job.State.FAILED, "", None)
+        )
+    return ended
 
 
 def fail_waiting_files(job: Job, reason: str) -> None:
-    """No file of a job that has ended is left without an outcome."""
     job.files.filter(state=JobFile.State.WAITING).update(state=JobFile.State.FAILED, reason=reason)

@@ -95,8 +95,10 @@ INSTALLED_APPS = [
     "search",
 ]
 MIDDLEWARE = [
+    "memvid_site.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "memvid_site.policy.ContentSecurityPolicy",
+    "memvid_site.errors.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -174,6 +176,7 @@ EMBEDDER_SOCKET = os.environ.get("MEMVID_EMBEDDER_SOCKET") or f"{RUN_DIR}/embedd
 # -- uploads
 
 MEMVID_MAX_UPLOAD = env_number("MEMVID_MAX_UPLOAD_MB", 200) << 20  # bytes of one file
+MEMVID_MAX_IMPORT = env_number("MEMVID_MAX_IMPORT_MB", 4096) << 20  # bytes of a memory file that is imported
 MEMVID_MAX_FILES = env_number("MEMVID_MAX_FILES", 10_000)  # files of one upload
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
@@ -254,6 +257,7 @@ SESSION_COOKIE_HTTPONLY = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = MEMVID_DATA_DIR / "staticfiles"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG

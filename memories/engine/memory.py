@@ -250,10 +250,12 @@ class Memory(Reader):
 
         return export(self, Path(folder))
 
-    def vacuum(self, out: str | os.PathLike, config: Any = None, progress: Progress | None = None) -> "Memory":
+    def vacuum(
+        self, out: str | os.PathLike, config: Any = None, progress: Progress | None = None, **note: Any
+    ) -> "Memory":
         from .rewrite import vacuum
 
-        return vacuum(self, Path(out), config, progress)
+        return vacuum(self, Path(out), config, progress, **note)
 
     def erase(self, paths: Iterable[str], out: str | os.PathLike, progress: Progress | None = None) -> "Memory":
         from .rewrite import erase

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import MemvidError
+from .errors import MemvidError, Taken
 
 
 @contextmanager
@@ -40,10 +40,15 @@ def publish(temporary: str, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        raise MemvidError(f"{path} exists already: append to it, or choose another name") from None
+        raise Taken(f"{path} exists already: append to it, or choose another name") from None
     except OSError:
         os.rename(temporary, path)  # a file system without hard links
-    descriptor = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A new name is safe when its folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

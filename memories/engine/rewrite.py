@@ -1,5 +1,6 @@
 """New files from old ones: vacuum, merge, erase."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .replay import OldCommit, Tally, join_attachments, records_of, replay
 from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None
+ERASED = "[erased]"
 
 
 def like(profile: Profile, path: Path, config: Any = None) -> Memory:
@@ -34,13 +36,23 @@ def like(profile: Profile, path: Path, config: Any = None) -> Memory:
     return memory
 
 
-def vacuum(source: Memory, out: Path, config: Any = None, progress: Progress = None) -> Memory:
+def vacuum(
+    source: Memory,
+    out: Path,
+    config: Any = None,
+    progress: Progress = None,
+    *,
+    author: str | None = None,
+    request: str = "",
+    metadata: dict[str, Any] | None = None,
+) -> Memory:
     """The present state alone, as one commit; documents keep their numbers and chunks their ids."""
     head = source.head
     origin = {"kind": "vacuum", "id": source.id, "commit": head.number, "hash": head.hash.hex()}
     with building(out) as temporary, like(source.profile, temporary, config) as fresh:
-        note = Note(head.author, f"Vacuum of commit {head.number}", metadata={"origin": origin, **_roots(source)})
-        fresh.apply(lambda planner: _copy_all(source, planner), note, progress=progress)
+        facts = {"origin": origin, **_roots(source), **(metadata or {})}
+        note = Note(head.author if author is None else author, f"Vacuum of commit {head.number}", request, facts)
+        fresh.apply(lambda planner: _copy_all(source, planner), note, progress=progress, even_if_empty=True)
     return Memory.open(out)
 
 
@@ -66,9 +78,17 @@ def _copy(source: Memory, planner: Planner, record: dict[str, Any], number: int 
 
 
 def merge(
-    out: Path, sources: list[Path], config: Any = None, profile: str | None = None, progress: Progress = None
+    out: Path,
+    sources: list[Path],
+    config: Any = None,
+    profile: str | None = None,
+    progress: Progress = None,
+    names: list[str] | None = None,
 ) -> Memory:
-    """One commit for each source with its present state; where it came from is noted in the commit."""
+    """One commit for each source with its present state; where it came from is noted in the commit.
+
+    `names`: what the sources are called, where that is not the name of their file.
+    """
     if not sources:
         raise NotFound("there is nothing to merge: name at least one memory")
     opened: list[Memory] = []
@@ -78,20 +98,20 @@ def merge(
             base = opened[0].profile
             fresh = Memory.create(temporary, profile, None, config) if profile else like(base, temporary, config)
             with fresh:
-                for source in opened:
-                    _merge_one(fresh, source, progress)
+                for source, name in zip(opened, names or [source.path.name for source in opened], strict=True):
+                    _merge_one(fresh, source, name, progress)
     finally:
         for source in opened:
             source.close()
     return Memory.open(out)
 
 
-def _merge_one(fresh: Memory, source: Memory, progress: Progress) -> None:
+def _merge_one(fresh: Memory, source: Memory, name: str, progress: Progress) -> None:
     head = source.head
     origin = {
         "kind": "merge",
         "id": source.id,
-        "file": source.path.name,
+        "file": name,
         "commit": head.number,
         "hash": head.hash.hex(),
     }
@@ -105,17 +125,18 @@ def _merge_one(fresh: Memory, source: Memory, progress: Progress) -> None:
             elif there["digest"] == record["digest"]:
                 planner.changes.outcomes.append(Outcome(record["path"], "unchanged", document=there["number"]))
             else:
-                _copy(source, planner, {**record, "path": _free_path(planner, record["path"], source)}, None)
+                _copy(source, planner, {**record, "path": _free_path(planner, record["path"], name)}, None)
 
-    note = Note(head.author, f"Merged {source.path.name} (commit {head.number})", metadata={"origin": origin})
+    note = Note(head.author, f"Merged {name} (commit {head.number})", metadata={"origin": origin})
     fresh.apply(plan, note, progress=progress, even_if_empty=True)
 
 
-def _free_path(planner: Planner, path: str, source: Memory) -> str:
+def _free_path(planner: Planner, path: str, name: str) -> str:
     """Another document has this path: the memory's name goes in front, and a number if that is taken too."""
-    candidate, count = f"{source.path.stem}/{path}", 2
+    folder = name.removesuffix(".mp4").replace("/", "-").strip(". ") or "memory"
+    candidate, count = f"{folder}/{path}", 2
     while planner.present(candidate) is not None:
-        candidate, count = f"{source.path.stem}-{count}/{path}", count + 1
+        candidate, count = f"{folder}-{count}/{path}", count + 1
     return candidate
 
 
@@ -133,9 +154,28 @@ def erase(source: Memory, paths: list[str], out: Path, progress: Progress = None
             frames = range(info["first_frame"], info["first_frame"] + info["frames"])
             originals = join_attachments(log.page(n) for n in frames if log.directory.kind(n) == Kind.ATTACHMENT)
             pages = (log.page(n) for n in frames if log.directory.kind(n) != Kind.PARITY)
-            commit = OldCommit(info, records_of(pages, log.parse, frozenset(frames)), originals)
+            commit = OldCommit(_without_names(info, paths), records_of(pages, log.parse, frozenset(frames)), originals)
             replay(fresh, commit, lambda number: number not in gone, tally, progress)
     return Memory.open(out)
+
+
+def _without_names(info: dict[str, Any], paths: list[str]) -> dict[str, Any]:
+    """The commit's facts with the erased documents' paths, and their bare names, struck out of what people wrote.
+
+    What the commit says about the memory itself ("workspace") stays.
+    """
+    names = sorted({name for path in paths for name in (path, path.rpartition("/")[2])}, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if name))
+
+    def strike(value: Any) -> Any:
+        if isinstance(value, str):
+            return pattern.sub(ERASED, value)
+        if isinstance(value, list):
+            return [strike(item) for item in value]
+        return {key: strike(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    kept = {key: value if key == "workspace" else strike(value) for key, value in info["metadata"].items()}
+    return {**info, "message": strike(info["message"]), "metadata": kept}
 
 
 def _documents_ever(log: Log) -> dict[int, set[str]]:

@@ -128,6 +128,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
+                            ("receiving", "Receiving"),
                             ("queued", "Queued"),
                             ("running", "Running"),
                             ("done", "Done"),

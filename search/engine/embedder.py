@@ -104,7 +104,11 @@ class Embedder:
 
     def embed_query(self, text: str) -> np.ndarray:
         """float32 (dimension,), of length 1."""
-        return self._encode(self._model.encode_query, [text])[0]
+        return self.embed_queries([text])[0]
+
+    def embed_queries(self, texts: list[str]) -> np.ndarray:
+        """float32 (len(texts), dimension), each row of length 1; all in one batch, so a few at a time."""
+        return self._encode(self._model.encode_query, texts)
 
     def _encode(self, encode: Callable[..., np.ndarray], texts: list[str]) -> np.ndarray:
         return encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)

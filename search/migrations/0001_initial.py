@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
             name="Embedding",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.UUIDField(null=True)),
                 ("vector", pgvector.django.halfvec.HalfVectorField()),
                 (
                     "chunk",
@@ -51,6 +52,13 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("digest__isnull", False)),
+                        fields=["digest", "model"],
+                        name="embedding_digest",
+                    )
+                ],
                 "constraints": [models.UniqueConstraint(fields=("chunk", "model"), name="embedding_unique")],
             },
         ),

@@ -1,0 +1,57 @@
+"""`run` claims a job, does what its kind asks and says how it ended."""
+
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from auditlog.context import set_actor
+
+from ..engine.errors import MemvidError
+from ..models import Job
+from ..working import AWAY, Cancelled, Hold, JobFailed, claim
+from . import checking, editing, erasing, exporting, importing, indexing, merging, rewriting, upload
+
+log = logging.getLogger("memvid.jobs")
+
+# A handler gives the job's result. What it puts under "next" are jobs it has queued, to be delivered.
+HANDLERS: dict[str, Callable[[Hold], dict | None]] = {
+    Job.Kind.UPLOAD: upload.store,
+    Job.Kind.IMPORT: importing.import_file,
+    Job.Kind.MERGE: merging.merge,
+    Job.Kind.VACUUM: rewriting.vacuum,
+    Job.Kind.REMOVE: editing.remove,
+    Job.Kind.ERASE: erasing.erase,
+    Job.Kind.EDIT: editing.edit,
+    Job.Kind.INDEX: indexing.index,
+    Job.Kind.VERIFY: checking.verify,
+    Job.Kind.EXPORT: exporting.export,
+    Job.Kind.MIRROR: checking.follow,
+}
+
+
+def run(pk: UUID) -> list[UUID]:
+    """Returns the jobs that follow from this one. Raises only when the database is away: the lease then runs out
+    and the job is taken up again."""
+    hold = claim(pk)
+    if hold is None:
+        return []
+    with hold.beating(), set_actor(hold.job.created_by):
+        try:
+            result = HANDLERS[hold.job.kind](hold) or {}
+        except Cancelled as why:
+            hold.finish(Job.State.CANCELLED, str(why) or "cancelled: nothing of it was stored")
+        except (JobFailed, MemvidError) as error:
+            hold.finish(Job.State.FAILED, str(error))
+        except AWAY:
+            raise
+        except OSError as error:
+            log.exception("job %s failed", pk)
+            hold.finish(Job.State.FAILED, f"{error.strerror or type(error).__name__}: ask an administrator to look at it")
+        except Exception as error:
+            log.exception("job %s failed", pk)
+            hold.finish(Job.State.FAILED, f"unexpected {type(error).__name__}: see the worker's log, then try again")
+        else:
+            following = result.pop("next", [])
+            hold.finish(Job.State.DONE, result=result)
+            return following
+    return []

@@ -1,0 +1,97 @@
+"""One memory: what it is, what it holds, and how it came to be so."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from .. import queries, services
+from ..access import jobs_visible_to, memory_read, memory_write
+from ..forms import DocumentFilter, DocumentsForm
+from ..models import Document, Job, Memory
+from .common import back, page_of, readers, say_errors
+
+FIRST = 12
+PER_PAGE = 50
+
+
+def around(request: HttpRequest, memory: Memory, tab: str) -> dict[str, Any]:
+    """What every page of a memory shows around its content."""
+    jobs = jobs_visible_to(request.user).filter(memory=memory, state__in=services.OPEN).distinct()
+    return {
+        "memory": memory,
+        "tab": tab,
+        "rights": queries.rights(request.user, memory),
+        "open_memory_jobs": list(jobs.select_related("created_by").order_by("-created_at")[:5]),
+    }
+
+
+@readers
+@require_GET
+def memory(request: HttpRequest, pk: UUID) -> HttpResponse:
+    memory = memory_read(request, pk)
+    documents = list(queries.listed_documents(memory, DocumentFilter({}).chosen())[:FIRST])
+    counts = queries.chunk_counts(documents)
+    failed = jobs_visible_to(request.user).filter(memory=memory, state=Job.State.FAILED).order_by("-created_at").first()
+    context = around(request, memory, "overview") | {
+        "documents": [(document, counts.get(document.pk, 0)) for document in documents],
+        "more": max(0, memory.documents_count - FIRST),
+        "failed": failed if failed and not memory.jobs.filter(created_at__gt=failed.created_at, state=Job.State.DONE).exists() else None,
+        "commits": list(memory.commits.order_by("-number")[:3]),
+    }
+    return render(request, "memories/_memory.html" if request.htmx else "memories/memory.html", context)
+
+
+@readers
+@require_GET
+def documents(request: HttpRequest, pk: UUID) -> HttpResponse:
+    memory = memory_read(request, pk)
+    form = DocumentFilter(request.GET)
+    chosen = form.chosen()
+    page = page_of(request, queries.listed_documents(memory, chosen), PER_PAGE)
+    counts = queries.chunk_counts(page.object_list)
+    context = around(request, memory, "documents") | {
+        "form": form,
+        "chosen": chosen,
+        "page": page,
+        "documents": [(document, counts.get(document.pk, 0)) for document in page.object_list],
+        **queries.document_facets(memory),
+    }
+    return render(request, "memories/_documents.html" if request.htmx else "memories/documents.html", context)
+
+
+@login_required
+@require_POST
+def remove_documents(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """First shows what will be removed, then does it."""
+    memory = memory_write(request, pk)
+    form = DocumentsForm({"document": request.POST.getlist("document")})
+    if not form.is_valid():
+        say_errors(request, form)
+        return back(request, "memory-documents", memory.pk)
+    chosen = Document.objects.present().filter(memory=memory, number__in=form.cleaned_data["document"])
+    documents = list(chosen.order_by("path"))
+    if not documents:
+        messages.error(request, "These documents are not in the memory any more.")
+        return back(request, "memory-documents", memory.pk)
+    if "confirmed" not in request.POST:
+        context = around(request, memory, "documents") | {"documents": documents, "next": request.POST.get("next", "")}
+        return render(request, "memories/remove.html", context)
+    numbers = [document.number for document in documents]
+    what = documents[0].path if len(documents) == 1 else f"{len(documents)} documents"
+    params = {"documents": numbers, "message": f"remove {what}"}
+    services.start_once(Job.Kind.REMOVE, memory, request.user, params)
+    messages.success(request, f"Removing {what}. Their text stays in the history until it is vacuumed or erased.")
+    return redirect("memory-documents", memory.pk)
+
+
+@readers
+@require_GET
+def history(request: HttpRequest, pk: UUID) -> HttpResponse:
+    memory = memory_read(request, pk)
+    page = page_of(request, memory.commits.order_by("-number"), PER_PAGE)
+    return render(request, "memories/history.html", around(request, memory, "history") | {"page": page})

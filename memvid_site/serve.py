@@ -1,0 +1,112 @@
+"""Daphne with back-pressure: `python -m memvid_site.serve -b 127.0.0.1 -p 8000`, with daphne's own options.
+
+Daphne puts every piece of an answer into Twisted's buffer at once, so that one slow viewer of a 600 MB video costs
+600 MB. Here the application waits while the connection's buffer is full (64 kB), as under other ASGI servers.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+from daphne.cli import CommandLineInterface
+from daphne.http_protocol import WebRequest
+from daphne.server import Server
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+APPLICATION = "memvid_site.asgi:application"
+STALLED = 120  # seconds in which the other end took nothing: the connection is dropped
+
+
+@implementer(IPushProducer)
+class Gate:
+    """Shut while the connection's buffer is full."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def pauseProducing(self) -> None:
+        self._open.clear()
+
+    def resumeProducing(self) -> None:
+        self._open.set()
+
+    stopProducing = resumeProducing
+
+    async def passed(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._open.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+class PacedServer(Server):
+    """Paces HTTP answers; websocket messages are small, and their consumers bound them."""
+
+    stalled = STALLED
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        queue = super().create_application(protocol, scope)
+        if queue is not None and isinstance(protocol, WebRequest):
+            task = self.connections[protocol]["application_instance"]
+            task.add_done_callback(lambda task: self._ended(protocol, task))
+        return queue
+
+    def _ended(self, protocol: WebRequest, task: "asyncio.Future[None]") -> None:
+        """Daphne would answer an exception with an error page, which it cannot once the answer has begun."""
+        if not task.cancelled() and task.exception() is not None and protocol._response_started:
+            _cut_off(protocol)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if not isinstance(protocol, WebRequest) or message["type"] != "http.response.body":
+            return await super().handle_reply(protocol, message)
+        gate = self._gate(protocol) if message.get("more_body") else _remove_gate(protocol)
+        if gate is None and _falls_short(protocol, message):
+            return _cut_off(protocol)
+        await super().handle_reply(protocol, message)
+        if gate is not None and not await gate.passed(self.stalled):
+            _cut_off(protocol)
+
+    def _gate(self, protocol: WebRequest) -> Gate | None:
+        if protocol.channel is None:
+            return None
+        if protocol.producer is None:
+            protocol.registerProducer(Gate(), True)
+        return protocol.producer
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        if isinstance(gate := getattr(protocol, "producer", None), Gate):
+            gate.resumeProducing()  # whoever waits finds the connection gone
+        super().protocol_disconnected(protocol)
+
+
+def _remove_gate(protocol: WebRequest) -> None:
+    if isinstance(protocol.producer, Gate) and protocol.channel is not None:
+        protocol.unregisterProducer()
+
+
+def _falls_short(protocol: WebRequest, message: dict[str, Any]) -> bool:
+    """Whether the answer would end short of the promised length, so that the next one would be taken for its rest."""
+    promised = protocol.responseHeaders.getRawHeaders(b"content-length")
+    if message.get("more_body") or not promised or protocol.method == b"HEAD" or protocol.code in (204, 304):
+        return False
+    return protocol.sentLength + len(message.get("body", b"")) < int(promised[0])
+
+
+def _cut_off(protocol: WebRequest) -> None:
+    """Ends an answer that has begun and cannot be finished in the only way that the other end notices."""
+    if not protocol.finished and protocol.channel is not None:
+        protocol.channel.forceAbortClient()
+
+
+class CommandLine(CommandLineInterface):
+    server_class = PacedServer
+
+    def run(self, args: list[str]) -> None:
+        super().run([*(arg for arg in args if arg != APPLICATION), APPLICATION])
+
+
+if __name__ == "__main__":
+    CommandLine().run(sys.argv[1:])

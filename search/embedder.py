@@ -1,0 +1,42 @@
+"""`python -m search.embedder SOCKET`: the process that holds the embedding model. No other loads it, nor Django here.
+
+The model is what MEMVID_EMBEDDING_MODEL (or memvid.toml) names.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memories.engine.config import Config
+from memories.engine.errors import UsageError
+from memories.engine.indexing import load_embedder
+from search.engine import serving
+
+if TYPE_CHECKING:
+    from search.engine.embedder import Embedder
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m search.embedder SOCKET", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="embedder: %(message)s")
+    try:
+        serving.run(Path(arguments[0]), _load)
+    except UsageError as error:
+        print(f"embedder: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _load() -> "Embedder":
+    return load_embedder(Config.load())
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)  # the thread of the model may be inside PyTorch, which does not survive a normal exit

@@ -1,0 +1,61 @@
+// The page's socket: tells that something changed, as events `memvid:job` and `memvid:memory` on <body>.
+// A lost message is only a late screen: after a gap both events are sent once, without a subject.
+const NOT_LOGGED_IN = 4401;
+const NOT_ALLOWED = 4403;
+const EVENTS = { "job.changed": "memvid:job", "memory.changed": "memvid:memory" };
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 20000;
+
+let wait = FIRST_WAIT;
+let failures = 0;
+let leaving = false;
+let timer = null;
+let socket = null;
+
+const say = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+
+function chip(text) {
+  const element = document.getElementById("live");
+  element.hidden = !text;
+  element.querySelector("[data-live-text]").textContent = text;
+}
+
+function opened() {
+  const gap = failures > 0;
+  [wait, failures] = [FIRST_WAIT, 0];
+  chip("");
+  if (gap) for (const name of Object.values(EVENTS)) say(name, { type: "caught.up" });
+}
+
+function received({ data }) {
+  const message = JSON.parse(data);
+  if (message.type === "ready") opened();
+  else if (EVENTS[message.type]) say(EVENTS[message.type], message);
+}
+
+function closed({ code }) {
+  if (leaving) return;
+  if (code === NOT_LOGGED_IN) return chip("Logged out: reload the page to log in again");
+  if (code === NOT_ALLOWED) return chip("Your rights here have changed: reload the page");
+  failures += 1;
+  if (failures > 1) chip("Offline: this page may be out of date. Trying again…");
+  timer = setTimeout(connect, wait * (0.75 + Math.random() / 2)); // spread, so that a restart is not stormed
+  wait = Math.min(wait * 2, LONGEST_WAIT);
+}
+
+function connect() {
+  clearTimeout(timer);
+  if (socket && socket.readyState <= WebSocket.OPEN) return;
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/ws/workspaces/${document.body.dataset.workspace}/`);
+  socket.addEventListener("message", received);
+  socket.addEventListener("close", closed);
+}
+
+addEventListener("pagehide", () => (leaving = true));
+addEventListener("pageshow", (event) => {
+  leaving = false;
+  if (event.persisted && document.body.dataset.workspace) connect();
+});
+addEventListener("online", () => failures && connect());
+document.addEventListener("DOMContentLoaded", () => document.body.dataset.workspace && connect());

@@ -1,0 +1,115 @@
+"""The page's socket, through the real application, with two people at a time."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from collab.consumers import NOT_ALLOWED, NOT_LOGGED_IN
+from collab.events import job_changed, memory_changed
+from collab.models import User, Workspace
+from memvid_site.asgi import application
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def _open(workspace: Workspace, user: User | None = None) -> WebsocketCommunicator:
+    headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
+    if user is not None:
+        headers.append((b"cookie", await sync_to_async(_cookie)(user)))
+    socket = WebsocketCommunicator(application, f"/ws/workspaces/{workspace.pk}/", headers=headers)
+    await socket.connect()
+    return socket
+
+
+def _cookie(user: User) -> bytes:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}".encode()
+
+
+async def _ready(*sockets: WebsocketCommunicator) -> None:
+    for socket in sockets:
+        assert await socket.receive_json_from(5) == {"type": "ready"}
+
+
+async def _closed(socket: WebsocketCommunicator) -> int:
+    message = await socket.receive_output(5)
+    assert message["type"] == "websocket.close", message
+    return message["code"]
+
+
+def _run(test) -> None:
+    """Each test in a loop of its own, as the layer keeps a connection per loop."""
+    from asgiref.sync import async_to_sync
+
+    async_to_sync(test)()
+
+
+def test_a_removed_member_is_cut_off_and_nobody_else(workspace, alice, bob, bobs, as_):
+    async def story():
+        alices, his = await _open(workspace, alice), await _open(workspace, bob)
+        await _ready(alices, his)
+        await sync_to_async(as_(alice).post)(f"/settings/members/{bobs.pk}/remove/")
+        assert await _closed(his) == NOT_ALLOWED
+        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        assert (await alices.receive_json_from(5))["type"] == "job.changed"
+        await alices.disconnect()
+
+    _run(story)
+
+
+def workspace_job():
+    from uuid import uuid4
+
+    return uuid4()
+
+
+def test_a_changed_role_keeps_the_socket(workspace, alice, bob, bobs, as_):
+    async def story():
+        his = await _open(workspace, bob)
+        await _ready(his)
+        await sync_to_async(as_(alice).post)(f"/settings/members/{bobs.pk}/role/", {"role": "editor"})
+        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        assert (await his.receive_json_from(5))["type"] == "job.changed"
+        await his.disconnect()
+
+    _run(story)
+
+
+def test_a_private_memory_is_told_to_its_maker_alone(workspace, alice, bob, new_memory):
+    private, shared = new_memory(visibility="private"), new_memory(visibility="team")
+
+    async def story():
+        alices, his = await _open(workspace, alice), await _open(workspace, bob)
+        await _ready(alices, his)
+        for memory in (private, shared):
+            await sync_to_async(memory_changed)(workspace.pk, memory.pk, 1)
+        assert (await alices.receive_json_from(5))["memory"] == str(private.pk)
+        assert (await his.receive_json_from(5))["memory"] == str(shared.pk), "the first he hears of"
+        await alices.disconnect()
+        await his.disconnect()
+
+    _run(story)
+
+
+def test_strangers_and_visitors_are_refused(workspace, charlie):
+    async def story():
+        assert await _closed(await _open(workspace, charlie)) == NOT_ALLOWED
+        assert await _closed(await _open(workspace)) == NOT_LOGGED_IN
+
+    _run(story)
+
+
+@pytest.mark.parametrize("frame", [{"text_data": "\0{not json"}, {"bytes_data": b"\xff\xfe\x00"}, {"text_data": "[" * 9000}])
+def test_what_a_page_never_sends_changes_nothing(workspace, alice, frame):
+    async def story():
+        socket = await _open(workspace, alice)
+        await _ready(socket)
+        await socket.send_to(**frame)
+        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        assert (await socket.receive_json_from(5))["type"] == "job.changed"
+        await socket.disconnect()
+
+    _run(story)

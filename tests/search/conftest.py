@@ -1,0 +1,42 @@
+"""Rows without files, and an embedder process with the real model."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from collab.models import User, Workspace
+from memories.mirroring import TEXT_SEARCH
+from memories.models import Chunk, Commit, Document, Memory
+
+
+@pytest.fixture
+def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
+    """A mirrored memory of those texts (by path, each a chunk), quick to make: it has no file."""
+
+    def build(texts: dict[str, list[str]], **fields) -> Memory:
+        facts = {"workspace": workspace, "created_by": alice, "name": "Books", "head": 1, "state": "ready"}
+        row = Memory.objects.create(**facts | fields, chunks_count=sum(map(len, texts.values())))
+        Commit.objects.create(
+            memory=row, number=1, time=datetime(2026, 1, 2, tzinfo=UTC), author="Alice", hash="00",
+            first_frame=0, frames=9, put=1, deleted=0,
+        )  # fmt: skip
+        for number, (path, chunks) in enumerate(texts.items(), 1):
+            document = Document.objects.create(
+                memory=row, number=number, path=path, media_type="text/plain", size=1, digest="00", added=1, changed=1
+            )
+            for place, text in enumerate(chunks):
+                Chunk.objects.create(
+                    memory=row, document=document, order=place << 24, added=1, frame=place, size=len(text), lines=0,
+                    text=text,
+                )  # fmt: skip
+        _words(row)
+        return row
+
+    return build
+
+
+def _words(row: Memory) -> None:
+    from django.contrib.postgres.search import SearchVector
+
+    Chunk.objects.filter(memory=row).update(words=SearchVector("text", config=TEXT_SEARCH))
