@@ -6,7 +6,7 @@ import time
 from benchmarks.bench import Bench
 from benchmarks.rows import Row, median, seconds
 from memories.engine import Memory
-from memories.engine.log import forget_dictionaries
+from memories.engine.dictionaries import forget_dictionaries
 
 SMALL, LARGE = 10_000, 100_000
 OPENINGS = 15

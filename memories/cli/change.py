@@ -122,9 +122,9 @@ def _path(memory: "Memory", name: str) -> str:
     try:
         return memory.document(name).path
     except NotFound:
-        if not name.isdecimal():
+        if (number := options.number(name)) is None:
             raise
-        return memory.document(int(name)).path
+        return memory.document(number).path
 
 
 def _rewrite(
@@ -162,6 +162,7 @@ def _report(
     lost = [f"lost: {line(one)}" for one in document.get("lost", [])]
     lost += [f"incomplete: {line(path)}" for path in document.get("incomplete", [])]
     out.answer(document, [f"{line(target)}: {what}: {summary}", *lost, *indexing.lines(index)])
+    indexing.refuse_failed(index)
     return 0
 
 

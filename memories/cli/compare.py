@@ -12,6 +12,7 @@ from memories.cli import options
 from memories.cli.output import Output, count, line, paragraph
 from memories.engine.config import Config
 from memories.engine.errors import UsageError
+from memories.engine.publishing import writing
 
 if TYPE_CHECKING:
     from memories.engine.diff import Diff, Side
@@ -43,7 +44,8 @@ def diff(args: argparse.Namespace, config: Config, out: Output) -> int:
             **_document(found, _cosines(found, config) if args.semantic else None),
         }
     if target:
-        target.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        with writing(target) as file:
+            file.write(json.dumps(document, indent=2).encode() + b"\n")
     out.answer(document, [f"written to {line(target)}"] if target else _lines(document))
     return 0
 

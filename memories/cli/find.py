@@ -36,7 +36,8 @@ def search(args: argparse.Namespace, config: Config, out: Output) -> int:
         retriever = MemvidRetriever(path, args.index, config, options.at(args.as_of))
     with retriever:
         found = retriever.results(args.query, args.top_k, args.mode, args.context_window)
-    for note in [*retriever.memory.notes, *found.notes]:
+        notes = [*retriever.memory.notes, *found.notes]
+    for note in notes:
         out.note(note)
     document = {
         "query": args.query,

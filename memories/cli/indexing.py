@@ -23,7 +23,22 @@ def choice_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def after_writing(path: Path, changed: bool, args: argparse.Namespace, config: Config, out: Output) -> "Indexed":
-    """Indexes at once, in a job, or not at all, as flags and settings say."""
+    """Indexes at once, in a job, or not at all, as flags and settings say; see `refuse_failed`."""
+    from memories.engine.indexing import Indexed, IndexFailed
+
+    try:
+        return _after_writing(path, changed, args, config, out)
+    except IndexFailed as error:
+        return Indexed("failed", notes=(str(error),))
+
+
+def refuse_failed(index: "Indexed") -> None:
+    """What was stored has been reported by now: only its index failed."""
+    if index.state == "failed":
+        raise MemvidError(index.notes[0])
+
+
+def _after_writing(path: Path, changed: bool, args: argparse.Namespace, config: Config, out: Output) -> "Indexed":
     from memories.engine.indexing import index_as_configured
 
     search = config.search
@@ -42,6 +57,8 @@ def after_writing(path: Path, changed: bool, args: argparse.Namespace, config: C
 def lines(index: "Indexed") -> Iterator[str]:
     if index.job:
         yield f"Background indexing job: {index.job}"
+    elif index.state == "failed":
+        yield "indexing failed"
     elif index.state == "done":
         yield f"indexed {count(index.chunks, 'chunk')} {f'with {line(index.model)}' if index.model else 'by words'}"
 
@@ -77,7 +94,9 @@ def index_jobs(args: argparse.Namespace, config: Config, out: Output) -> int:
             if job.state == "interrupted":
                 store.resume(job.id)
                 out.note(f"resumed {job.id}")
-    jobs = store.jobs()
+    jobs, bad = store.survey()
+    for note in bad:
+        out.note(note)
     rows = [[job.id, job.state, f"{job.progress:.0%}", job.error or job.video] for job in jobs]
 
     def show() -> None:

@@ -6,13 +6,15 @@ import difflib
 import importlib
 import logging
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from memories.cli.output import Output, line
+from memories.cli.output import Output, forget_stdout, line
+from memories.cli.signals import stoppable
 from memories.engine.config import LEVELS, Config
 from memories.engine.errors import MemvidError, UsageError
 
@@ -40,7 +42,8 @@ COMMANDS = {
     "index-run": ("indexing", "do the work of a background job"),
 }
 INTERNAL = ("index-run",)
-FAILURE, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FAILURE, USAGE, PIPE_CLOSED = 1, 2, 141
+NAMES_OF_MEMORIES = ("memory", "video", "output", "memories", "videos")  # the arguments that are one, or several
 
 # Flags that stand for a setting.
 SETTINGS = {
@@ -69,13 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):  # a test's stand-in
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        _hold_descriptors()
         code = _run(list(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
         return PIPE_CLOSED
-    except KeyboardInterrupt:
-        return _failed("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return _failed(str(error) or "interrupted", 128 + getattr(error, "number", signal.SIGINT))
     except UsageError as error:
         return _failed(error, USAGE)
     except MemvidError as error:
@@ -86,6 +91,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("memories.cli").debug("unexpected", exc_info=True)
         return _failed(f"unexpected {type(error).__name__}: {error}", FAILURE)
     return code
+
+
+def _hold_descriptors() -> None:
+    """A closed 0, 1 or 2 would be the next file that is opened, and what libraries print would go into a memory."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(lowest)
 
 
 def parser(name: str, module: ModuleType | None = None) -> Parser:
@@ -105,10 +117,12 @@ def _run(argv: list[str]) -> int:
         return _without_command(rest)
     module = _module(name)
     args = _parse(parser(name, module), _with_wait(rest))
+    _check_index(args)
     # A job brings the settings of who started it.
     config = Config() if name in INTERNAL else Config.load(args.config, overrides=_overrides(args))
     _start_logging(config)
-    return getattr(module, _function(name))(args, config, Output(args.json))
+    with stoppable():
+        return getattr(module, _function(name))(args, config, Output(args.json))
 
 
 def _command(argv: list[str]) -> tuple[str | None, list[str]]:
@@ -179,10 +193,30 @@ def _with_wait(words: list[str]) -> list[str]:
 
 
 def _is_number(word: str) -> bool:
+    """A number that makes no sense as a time is one too: `--wait` then says so."""
     try:
-        return float(word) >= 0
+        float(word)
     except ValueError:
         return False
+    return True
+
+
+def _check_index(args: argparse.Namespace) -> None:
+    """A sidecar is replaced: asked before anything is stored, and before a pipe is waited for."""
+    index = getattr(args, "index", None)
+    if not index or not os.path.exists(index):
+        return
+    if not os.path.isfile(index):
+        raise UsageError(f"-i {index}: that is no file")
+    if any(os.path.exists(name) and os.path.samefile(index, name) for name in _memories(args)):
+        raise UsageError(f"-i {index} is a memory of this call: the index needs a name of its own")
+
+
+def _memories(args: argparse.Namespace) -> Iterator[str]:
+    for key in NAMES_OF_MEMORIES:
+        given = getattr(args, key, None) or []
+        for name in [given] if isinstance(given, str) else given:
+            yield from {name, *name.split(",")}
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:
@@ -211,9 +245,3 @@ def _failed(message: object, code: int) -> int:
 def _spoken(error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename is not None else reason
-
-
-def _forget_stdout() -> None:
-    """Whoever read us has gone; what is still buffered must not raise again at exit."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

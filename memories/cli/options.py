@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from memories.engine import Memory
 
 MEGABYTE = 1024 * 1024
+LONGEST_NUMBER = 18  # digits
 
 
 def memory_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,15 @@ def seconds(text: str) -> float:
 
 def megabytes(text: str) -> int:
     """Megabytes as bytes."""
-    return int(seconds(text) * MEGABYTE)
+    found = seconds(text) * MEGABYTE
+    if math.isinf(found):
+        raise ValueError
+    return int(found)
+
+
+def number(text: str) -> int | None:
+    """The number that a text is, None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def memory_path(args: argparse.Namespace) -> Path:
@@ -85,7 +94,8 @@ def new_file(name: str) -> Path:
 
 def at(text: str | None) -> int | str | None:
     """A commit number or a date, as Memory.open takes it."""
-    return int(text) if text and text.isdecimal() else text
+    found = number(text) if text else None
+    return text if found is None else found
 
 
 def opened(path: Path, config: Config, out: Output, as_of: str | None = None) -> "Memory":

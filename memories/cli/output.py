@@ -3,11 +3,13 @@
 import contextlib
 import json
 import logging
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from memories.engine.errors import MemvidError
 from memories.engine.model import Outcome
 
 Progress = Callable[[int, int, str], None]
@@ -31,6 +33,18 @@ class Output:
 
     def answer(self, document: dict[str, Any], lines: Iterable[str] | Callable[[], None]) -> None:
         """`lines`: what a person sees instead of the document, or a function that prints it."""
+        if sys.stdout is None:
+            raise MemvidError("the work is done, but its answer cannot be printed: standard output is closed")
+        try:
+            self._print(document, lines)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            forget_stdout()
+            raise MemvidError(f"the work is done, but its answer cannot be printed: {error.strerror}") from error
+
+    def _print(self, document: dict[str, Any], lines: Iterable[str] | Callable[[], None]) -> None:
         if self.as_json:
             document = document | {"notes": self.notes}
             print(json.dumps(document, indent=2, ensure_ascii=not _speaks_utf8(sys.stdout)))
@@ -53,7 +67,7 @@ class Output:
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """A bar on stderr while it is a terminal; elsewhere nothing."""
-        if self.as_json or not sys.stderr.isatty():
+        if self.as_json or sys.stderr is None or not sys.stderr.isatty():
             yield _silent
             return
         from rich.console import Console
@@ -68,6 +82,12 @@ class Output:
                 bar.update(task, completed=done, total=total or None, description=line(stage) or title)
 
             yield update
+
+
+def forget_stdout() -> None:
+    """Nobody reads it; what is still buffered must not raise again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def line(text: object) -> str:

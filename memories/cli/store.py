@@ -11,8 +11,9 @@ from memories.cli import indexing, options
 from memories.cli.output import Output, count, line, shown, size
 from memories.engine.config import Config
 from memories.engine.errors import MemvidError, UsageError
-from memories.engine.gather import Gathering, first_failure, recorded_roots, refuse_empty
+from memories.engine.gather import Gathering, first_failure, refuse_empty
 from memories.engine.model import Outcome
+from memories.engine.roots import recorded_roots
 
 if TYPE_CHECKING:
     from memories.engine import Memory
@@ -147,7 +148,7 @@ def _store(
     memory: "Memory", gathering: Gathering, lost: list[str], args: argparse.Namespace, config: Config, out: Output
 ) -> int:
     begun = time.monotonic()
-    with out.progress("encoding") as progress:
+    with out.progress("encoding") as progress, options.naming(memory.path):
         result = memory.commit(
             gathering.sources(),
             remove=lost,
@@ -163,6 +164,7 @@ def _store(
     refuse_empty(memory, result, outcomes)
     index = indexing.after_writing(memory.path, result.commit is not None, args, config, out)
     _report(memory, result.commit, outcomes, index, seconds, args, out)
+    indexing.refuse_failed(index)
     if failed:
         raise MemvidError(f"{count(failed, 'file')} failed, the rest is stored: {first_failure(outcomes)}")
     return 0

@@ -8,6 +8,7 @@ from memories.cli import options
 from memories.cli.output import Output, count, line, paragraph, shown
 from memories.engine.config import Config, QrConfig
 from memories.engine.errors import MemvidError, UsageError
+from memories.engine.publishing import writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +30,12 @@ def extract(args: argparse.Namespace, config: Config, out: Output) -> int:
         document: dict[str, Any] = {"frame": args.frame, "output": args.output, "text": text}
         if target and target.suffix.lower() == ".png":
             picture = painted(memory.frame_image(args.frame), config.qr)
-            picture.save(target)
+            with writing(target) as file:
+                picture.save(file, "PNG")
             document |= {"width": picture.width, "height": picture.height}
         elif target:
-            target.write_text(text, "utf-8", newline="")
+            with writing(target) as file:
+                file.write(text.encode())
     out.answer(document, [f"frame {args.frame} is in {line(target)}" if target else paragraph(text)])
     return 0
 
@@ -66,6 +69,8 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def export(args: argparse.Namespace, config: Config, out: Output) -> int:
+    if not args.folder:
+        raise UsageError("an empty name is no folder: write . for the folder you are in")
     folder = Path(args.folder)
     if folder.is_dir() and any(folder.iterdir()) and not args.force:
         raise MemvidError(f"{folder} is not empty; choose a new folder, or --force to add to it")

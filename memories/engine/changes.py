@@ -4,6 +4,7 @@ import json
 import pickle
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -12,16 +13,29 @@ from typing import Any
 import zstandard
 
 from .align import Change, OldChunk, OrderExhausted, align
-from .errors import IngestError, NotFound
+from .errors import IngestError, MemvidError, NotFound
 from .model import ORDER_STEP, Draft, Metadata, Outcome, Source
 from .present import Known
-from .records import Head, Operation, deflate_json
+from .records import Head, Operation, deflate_json, may_inflate
 
 MAX_PATH = 1024
 MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
 MAX_METADATA = 1000  # bytes of JSON; more is shortened, so that a record always fits a page
 SAMPLE = 8192
 MOST_SAMPLES = 800
+
+
+@contextmanager
+def spooling() -> Iterator[None]:
+    """A full disk is no fault of the source that is being read: the whole run ends, and says which folder is full."""
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.tempdir or "the folder for temporary files"
+        raise MemvidError(
+            f"{folder} cannot hold the working files: {error.strerror or error}; "
+            "free some space, or name another folder in TMPDIR"
+        ) from None
 
 
 class Spool:
@@ -34,7 +48,8 @@ class Spool:
         self._every, self._since = 1, 0
 
     def add(self, record: Operation | Head) -> None:
-        pickle.dump(record, self._file, protocol=5)
+        with spooling():
+            pickle.dump(record, self._file, protocol=5)
         self.records += 1
         if isinstance(record, Operation):
             if record.text is None:
@@ -63,17 +78,20 @@ class Spool:
 
     def rewind(self, mark: tuple[int, ...]) -> None:
         """Forgets everything since the mark."""
-        self._file.seek(mark[0])
-        self._file.truncate()
+        with spooling():
+            self._file.seek(mark[0])
+            self._file.truncate()
         _, self.text_bytes, self.put, self.deleted, self.records = mark
 
     def __iter__(self) -> Iterator[Operation | Head]:
-        self._file.seek(0)
+        with spooling():
+            self._file.seek(0)
         for _ in range(self.records):
             yield pickle.load(self._file)
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written is not wanted any more
+            self._file.close()
 
 
 @dataclass
@@ -106,19 +124,22 @@ class Changes:
 
     def attach(self, document: int, original: bytes) -> None:
         packed = zstandard.ZstdCompressor(level=12).compress(original)
-        smaller = len(packed) < len(original)
+        smaller = len(packed) < len(original) and may_inflate(len(original), len(packed))
         data = packed if smaller else original
-        self._blobs.seek(0, 2)
-        self.attachments.append(Attachment(document, self._blobs.tell(), len(data), len(original), smaller))
-        self._blobs.write(data)
+        with spooling():
+            self._blobs.seek(0, 2)
+            self.attachments.append(Attachment(document, self._blobs.tell(), len(data), len(original), smaller))
+            self._blobs.write(data)
 
     def blob(self, attachment: Attachment) -> bytes:
-        self._blobs.seek(attachment.offset)
-        return self._blobs.read(attachment.length)
+        with spooling():
+            self._blobs.seek(attachment.offset)
+            return self._blobs.read(attachment.length)
 
     def close(self) -> None:
         self.spool.close()
-        self._blobs.close()
+        with suppress(OSError):
+            self._blobs.close()
 
 
 class Planner:
@@ -329,6 +350,8 @@ def check_path(path: str) -> None:
         raise IngestError(f"its path is empty, holds NUL or is longer than {MAX_PATH} bytes")
     if path.startswith("/") or ".." in parts or not parts:
         raise IngestError("its path leaves the folder: use a relative path without '..'")
+    if path != (normal := PurePosixPath(path).as_posix()):
+        raise IngestError(f"its path is not written plainly: use {normal!r}")
 
 
 def fit_metadata(metadata: Metadata) -> Metadata:

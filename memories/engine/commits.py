@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from .errors import Damaged
 from .model import Commit
 from .pages import Kind, Page
 from .records import inflate_json
+from .shapes import check_facts
 
 GENESIS = bytes(32)
 
@@ -27,16 +27,8 @@ class Chain:
 
 
 def read_end(page: Page) -> dict[str, Any]:
-    """The facts of a commit from its end page, with its hash; raises Damaged when a field is missing."""
-    info = inflate_json(page.payload)
-    types = {
-        "number": int, "time": int, "author": str, "message": str, "request": str, "put": int, "deleted": int,
-        "frames": int, "first_frame": int, "chain": str, "documents": int, "chunks": int, "text_bytes": int,
-        "next_document": int, "metadata": dict,
-    }  # fmt: skip
-    for name, kind in types.items():
-        if not isinstance(info.get(name), kind):
-            raise Damaged(f"commit {page.commit}: its end page lacks {name}")
+    """The facts of a commit from its end page, with its hash; raises Damaged when one is missing."""
+    info = check_facts(inflate_json(page.payload))
     return {**info, "hash": sha256(page.pack()).hexdigest()}
 
 

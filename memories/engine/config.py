@@ -20,6 +20,7 @@ DEFAULT_FILE = "memvid.toml"
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 CODECS = ("av1", "h264", "h265", "vp9", "mp4v")
 MOST_THREADS = 64
+LONGEST_VALUE = 80  # characters of a wrong value in a message
 PROFILES = ("compact", "universal", "durable")
 LEVELS = {
     "debug": logging.DEBUG,
@@ -217,8 +218,8 @@ class _Given:
         rule = self.rules[key]
         try:
             self.values[key] = rule(value)
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{origin}: {key} = {value!r} is not {rule.allowed}") from error
+        except (ValueError, TypeError, OverflowError) as error:
+            raise UsageError(f"{origin}: {key} = {_said(value)} is not {rule.allowed}") from error
         self.origin[key] = origin
 
     def take_file(self, path: str | Path | None) -> None:
@@ -231,6 +232,8 @@ class _Given:
             raise UsageError(f"cannot read the settings in {path}: {error.strerror}") from error
         except ValueError as error:  # UnicodeDecodeError, TOMLDecodeError
             raise UsageError(f"{path} is not valid TOML: {error}") from error
+        except RecursionError as error:
+            raise UsageError(f"{path} is not a file of settings: it is nested too deeply") from error
         self.take_table(table, str(path))
 
     def take_table(self, table: Mapping[str, Any], origin: str) -> None:
@@ -304,6 +307,11 @@ def _changes(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str
 def _get(config: Config, key: str) -> Any:
     section, name = key.split(".")
     return getattr(getattr(config, section), name)
+
+
+def _said(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _hint(name: str, known: Any) -> str:

@@ -22,7 +22,9 @@ TRAILER = struct.Struct(">Q8s")
 TRAILER_MAGIC = b"MEMVIDBX"
 _BODY = struct.Struct(">I16s")
 _HEADER = 8
-MAX_HEADER = 1 << 26
+MAX_HEADER = 1 << 22
+MAX_INIT = 1 << 16
+MAX_MOOV = 1 << 26  # a re-muxed file lists every frame there
 MAX_SAMPLES = 1 << 16
 
 
@@ -63,9 +65,19 @@ def init_segment(view: View) -> bytes:
     """`ftyp` and `moov`, the part that every fragment of the file relies on."""
     boxes = view.boxes()
     first, second = next(boxes, None), next(boxes, None)
-    if first is None or second is None or (first.kind, second.kind) != (b"ftyp", b"moov") or second.size > MAX_HEADER:
+    if first is None or second is None or (first.kind, second.kind) != (b"ftyp", b"moov"):
+        raise NotAMemory("it does not begin with the boxes of a memory")
+    if first.size + second.size > MAX_INIT:
         raise NotAMemory("it does not begin with the boxes of a memory")
     return view.read(0, first.size + second.size)
+
+
+def check_foreign(view: View) -> None:
+    """Raises NotAMemory when a demuxer would load an absurd header whole."""
+    for box in view.boxes():
+        most = {b"ftyp": MAX_INIT, b"moov": MAX_MOOV}.get(box.kind, box.size)
+        if box.size > most:
+            raise NotAMemory(f"its {box.kind.decode()} box claims {box.size} bytes: it is not a memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +203,15 @@ def read_box(view: View, offset: int) -> UserBox:
     if kind != b"uuid" or user_type not in (DIRECTORY, INDEX) or length > min(size, MAX_HEADER):
         raise Damaged(f"no box of a memory begins at byte {offset}")
     text = view.read(offset + 44, length)
-    view.read(offset, 0) if offset + size <= view.length else view.read(offset, size)
+    if offset + size > view.length:
+        raise Damaged(f"the box at byte {offset} is cut off")
     if _digest(text) != digest:
         raise Damaged(f"the header of the box at byte {offset} is damaged")
     try:
         header = json.loads(text)
         if not isinstance(header, dict):
             raise ValueError("not an object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"the header of the box at byte {offset} is not JSON ({error})") from None
     return UserBox(view, user_type, offset, size, header, offset + 44 + length)
 

@@ -17,11 +17,12 @@ import numpy as np
 import zstandard
 
 from .errors import Damaged
+from .shapes import check_facts, check_record
 
 FANOUT = 8
 DELETED = 0xFFFFFFFF
 GROUP = 256  # document records that are compressed together, so that one can be read alone
-MAX_ROWS = 1 << 28
+LARGEST_BLOB = 1 << 31
 SCANS = 32  # lookups in a column before sorting it pays
 
 PAGES = {"offset": "i8", "size": "u4", "kind": "u1"}
@@ -71,8 +72,6 @@ def pack_columns(table: Columns, schema: dict[str, str]) -> bytes:
 
 def unpack_columns(blob: bytes, schema: dict[str, str], rows: int) -> Columns:
     width = sum(np.dtype(dtype).itemsize for dtype in schema.values())
-    if not 0 <= rows <= MAX_ROWS:
-        raise Damaged("the directory claims an absurd number of rows")
     try:
         raw = zstandard.ZstdDecompressor().decompress(blob, max_output_size=max(1, width * rows))
     except zstandard.ZstdError as error:
@@ -109,14 +108,18 @@ def _groups(blob: bytes) -> tuple[list[int], list[bytes]]:
     return starts, frames
 
 
-def _inflate_group(frame: bytes) -> list[dict[str, Any]]:
+def _inflate_rows(frame: bytes, most: int) -> tuple[list[dict[str, Any]], int]:
+    """(JSON objects, bytes that they took inflated)."""
     try:
-        rows = json.loads(zstandard.ZstdDecompressor().decompress(frame, max_output_size=1 << 26))
+        if not 0 <= zstandard.frame_content_size(frame) <= most:
+            raise Damaged("the directory inflates to more than the file can hold")
+        text = zstandard.ZstdDecompressor().decompress(frame, max_output_size=most)
+        rows = json.loads(text)
     except (zstandard.ZstdError, ValueError, RecursionError) as error:
         raise Damaged(f"the directory's records are not readable ({type(error).__name__})") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Damaged("the directory's records are not records")
-    return rows
+    return rows, len(text)
 
 
 @dataclass
@@ -130,6 +133,7 @@ class Segment:
     load: Callable[[str], bytes] | None = None
     level: int = 0
     box: int = -1
+    most_inflated: int = LARGEST_BLOB  # bytes that its records and commits may inflate to
     tables: dict[str, Columns] = field(default_factory=dict)
     _commits: list[dict[str, Any]] | None = None
     _records: list[dict[str, Any]] | None = None
@@ -162,7 +166,7 @@ class Segment:
 
     def commits(self) -> list[dict[str, Any]]:
         if self._commits is None:
-            found = _inflate_group(self.load("commits"))
+            found = [check_facts(info) for info in self._inflate(self.load("commits"))]
             if [row.get("number") for row in found] != list(range(self.first_commit, self.last_commit + 1)):
                 raise Damaged("the directory lacks commits")
             self._commits = found
@@ -179,11 +183,20 @@ class Segment:
         if group < 0:
             raise Damaged("the directory lacks a document record")
         if group not in self._inflated:
-            self._inflated[group] = _inflate_group(frames[group])
+            self._inflated[group] = self._inflate(frames[group])
         records = self._inflated[group]
         if row - starts[group] >= len(records):
             raise Damaged("the directory lacks a document record")
         return records[row - starts[group]]
+
+    def _inflate(self, frame: bytes) -> list[dict[str, Any]]:
+        rows, size = _inflate_rows(frame, self.most_inflated)
+        self.most_inflated -= size
+        return rows
+
+    def present_record(self, row: int) -> dict[str, Any]:
+        """The record in a row that the documents table does not call deleted."""
+        return check_record(self.record(row))
 
     def records_blob(self) -> bytes:
         return self.load("records") if self._records is None else pack_records(self._records)
@@ -292,5 +305,5 @@ class Directory:
             rows = segment.rows_with("number", number)
             if len(rows):
                 deleted = segment.table("documents")["deleted"][rows[-1]]
-                return None if deleted else segment.record(int(rows[-1]))
+                return None if deleted else segment.present_record(int(rows[-1]))
         return None

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from memories.engine.config import Config, FolderConfig
-from memories.engine.errors import MemvidError
-from memories.engine.gather import Gathering, recorded_roots, refuse_empty, split_settings, text_name
+from memories.engine.errors import MemvidError, UsageError
+from memories.engine.gather import Gathering, refuse_empty, split_settings, text_name
 from memories.engine.indexing import index_as_configured
 from memories.engine.ingest import chunks_source, text_source
 from memories.engine.memory import Memory
 from memories.engine.model import Outcome
+from memories.engine.roots import recorded_roots
 
 if TYPE_CHECKING:
     from memories.engine.ingest import Found
@@ -168,6 +169,8 @@ class MemvidEncoder:
         config: Config | None = None,
     ) -> EncodingStats:
         """A new memory with the contents of several. `indexes` are not needed: each memory holds its own."""
+        if len(videos) != len(indexes):
+            raise UsageError(f"{len(videos)} videos and {len(indexes)} indexes: name an index or None for each video")
         config = (config or Config()).checked()
         begun = time.monotonic()
         Memory.merge(video, videos, config.drawing()).close()

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memories.engine.config import Config, FolderConfig
-from memories.engine.errors import IngestError, MemvidError
-from memories.engine.model import Commit, Outcome, Source
+from memories.engine.errors import IngestError, MemvidError, UsageError
+from memories.engine.model import Outcome, Source
+from memories.engine.roots import Root, fingerprint, places_of, root_records
 
 if TYPE_CHECKING:
     from memories.engine.ingest import FolderSettings, Found, SplitSettings
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 # A folder of that name anywhere, as people write it for other tools.
 FOLDER_PATTERN = re.compile(r"(?:\*\*?/)?([^/]+)/\*\*?")
-
-
-@dataclass(frozen=True)
-class Root:
-    """`name` is the first part of its documents' paths (for a file, the whole path)."""
-
-    name: str
-    kind: str  # folder, file
-    places: tuple[str, ...]
 
 
 @dataclass
@@ -55,7 +47,10 @@ class Gathering:
         self._taken = {root.name: root for root in self.recorded}
 
     def add_paths(self, paths: Iterable[str | Path], folder: FolderConfig | None = None) -> None:
-        found = [Path(path) for path in paths]
+        given = list(paths)
+        if "" in given:
+            raise UsageError("an empty name is no file or folder: write . for the folder you are in")
+        found = [Path(path) for path in given]
         for path in found:
             if not os.path.lexists(path):
                 raise MemvidError(f"{path}: no such file or folder")
@@ -97,10 +92,7 @@ class Gathering:
         """The roots to note in the commit: those that no earlier commit has."""
         known = {root.name for root in self.recorded}
         new = {name: path for name, path in self.roots.items() if name not in known}
-        return [
-            {"name": name, "kind": "folder" if path.is_dir() else "file", "places": list(_places(path, memory))}
-            for name, path in new.items()
-        ]
+        return root_records(Root(name, _kind(path), places_of(path, memory)) for name, path in new.items())
 
     def _add_root(self, path: Path, folder: FolderConfig) -> None:
         from memories.engine.ingest import walk
@@ -125,18 +117,17 @@ class Gathering:
 
     def _named(self, path: Path) -> str:
         """What documents of this root are called: as before if it is known, else by a name nobody has."""
-        places = _places(path, self.memory)
+        places = places_of(path, self.memory)
         name = next((name for name, root in self._taken.items() if set(root.places) & set(places)), None)
         if name is None:
             name = _free_name(path, self._taken)
-            self._taken[name] = Root(name, "folder" if path.is_dir() else "file", places)
+            self._taken[name] = Root(name, _kind(path), places)
         self.roots[name] = Path(os.path.abspath(path))
         return name
 
 
-def recorded_roots(commits: Iterable[Commit]) -> list[Root]:
-    roots = [record for commit in commits for record in commit.metadata.get("roots", ())]
-    return [Root(record["name"], record["kind"], tuple(record["places"])) for record in roots]
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
 
 
 def refuse_empty(memory: "Memory", result: "CommitResult", outcomes: list[Outcome]) -> None:
@@ -185,19 +176,6 @@ def _folder_pattern(pattern: str) -> str:
     return match[1] if match else pattern
 
 
-def _places(path: Path, memory: Path | None) -> tuple[str, ...]:
-    """Fingerprints only: a memory that is handed on does not say where its owner's folders are."""
-    absolute = os.path.realpath(path)
-    if memory is None:
-        return (_fingerprint(absolute),)
-    relative = os.path.relpath(absolute, os.path.realpath(memory.parent))
-    return _fingerprint(absolute), _fingerprint("./" + relative)
-
-
-def _fingerprint(place: str) -> str:
-    return hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
-
-
 def _free_name(path: Path, taken: Iterable[str]) -> str:
     """The shortest end of the absolute path that no other root has."""
     from memories.engine.ingest.walk import posix_name
@@ -207,7 +185,7 @@ def _free_name(path: Path, taken: Iterable[str]) -> str:
         name = "/".join(parts[-count:])
         if not any(_within(name, other) or _within(other, name) for other in taken):
             return name
-    return f"{'/'.join(parts)} {_fingerprint(os.path.realpath(path))}"
+    return f"{'/'.join(parts)} {fingerprint(os.path.realpath(path))}"
 
 
 def _within(name: str, other: str) -> bool:

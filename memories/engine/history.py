@@ -62,7 +62,7 @@ def document_changes(memory: Memory, after: int) -> Iterator[DocumentChange]:
         for row in np.flatnonzero(commits > after):
             gone = bool(table["deleted"][row])
             number = int(table["number"][row])
-            yield DocumentChange(int(commits[row]), number, None if gone else segment.record(int(row)))
+            yield DocumentChange(int(commits[row]), number, None if gone else segment.present_record(int(row)))
 
 
 class ChunkHistory:
@@ -104,7 +104,7 @@ class ChunkHistory:
         return Ended(documents.astype(np.int64), orders, self._commits[first])
 
     def versions(self, deleted: Mapping[int, Sequence[int]]) -> Iterator[ChunkVersion]:
-        """In log order, so that each frame is decoded once. `deleted`: which commits deleted a document, by its number."""
+        """In log order, so that each frame is decoded once. `deleted`: the commits that deleted a document, by number."""
         names = ("document", "order", "page", "index", "span", "size", "lines")
         columns = [self._table[name] for name in names] + [self._commits, self._next]
         for row in np.flatnonzero(self._table["size"] != DELETED).tolist():

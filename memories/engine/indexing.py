@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memories.engine.config import Config
+from memories.engine.errors import MemvidError
 
 if TYPE_CHECKING:
     from memories.engine.memory import Memory
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Indexed:
-    """`state`: off, queued (then `job` names the background job) or done.
+    """`state`: off, queued (then `job` names the background job), done, or failed (then `notes` says why).
 
     `model` is None when there was none at hand and only words were indexed.
     """
@@ -32,6 +33,10 @@ class Indexed:
     chunks: int = 0
     model: str | None = None
     notes: tuple[str, ...] = ()
+
+
+class IndexFailed(MemvidError):
+    """The memory was written, and its index was not."""
 
 
 def load_embedder(config: Config) -> "Embedder":
@@ -87,7 +92,19 @@ def index_as_configured(
     progress: Progress | None = None,
     wait: float = 0.0,
 ) -> Indexed:
-    """What follows a commit: the index at once, in a background job, or not at all."""
+    """What follows a commit: the index at once, in a background job, or not at all. Raises IndexFailed."""
+    try:
+        return _index_as_configured(video, sidecar, config, progress, wait)
+    except (MemvidError, OSError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise IndexFailed(
+            f"{video} is stored and whole, only its index is not: {reason.rstrip('.')}; `memvid index {video}` goes on"
+        ) from error
+
+
+def _index_as_configured(
+    video: str | Path, sidecar: str | Path | None, config: Config, progress: Progress | None, wait: float
+) -> Indexed:
     from memories.engine.jobs import submit_background_indexing
 
     if config.search.enable_background_indexing:

@@ -92,7 +92,7 @@ class JobStore:
     def submit(self, video: str | Path, index: str | Path | None = None, config: Config | None = None) -> Job:
         if not Path(video).is_file():
             raise NotFound(f"no such memory: {video}")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         self._prune()
         job = Job(
             id="idx_" + "".join(secrets.choice(ALPHABET) for _ in range(8)),
@@ -116,8 +116,19 @@ class JobStore:
 
     def jobs(self) -> list[Job]:
         """Oldest first."""
-        found = [self._get_or_report(path.stem) for path in self.folder.glob("idx_*.json")]
-        return sorted(found, key=lambda job: (job.created, job.id))
+        return self.survey()[0]
+
+    def survey(self) -> tuple[list[Job], list[str]]:
+        """The jobs, oldest first, and a line about each record that is none and was skipped."""
+        found, bad = [], []
+        for path in sorted(self.folder.glob("idx_*.json")):
+            try:
+                found.append(self.get(path.stem))
+            except MemvidError as error:
+                bad.append(str(error))
+            except OSError as error:
+                bad.append(f"{error.filename or path}: {error.strerror}: it was skipped; remove it")
+        return sorted(found, key=lambda job: (job.created, job.id)), bad
 
     def resume(self, job_id: str) -> Job:
         """Starts a worker for an interrupted or failed job; others are returned as they are."""
@@ -224,18 +235,23 @@ class JobStore:
         os.replace(temporary, path)
         return job
 
-    def _get_or_report(self, job_id: str) -> Job:
+    def _make_folder(self) -> None:
         try:
-            return self.get(job_id)
-        except MemvidError as error:
-            return Job(id=job_id, video="", state="failed", error=str(error))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _opened(self.folder / ".lock"):
+                pass
+        except OSError as error:
+            raise MemvidError(
+                f"no job can be kept in {self.folder} ({error.strerror}): set MEMVID_HOME to a folder of yours"
+            ) from None
 
     def _prune(self) -> None:
         oldest = (datetime.now(UTC) - KEEP).isoformat()
         for job in self.jobs():
             if job.state in FINISHED and job.finished and job.finished < oldest:
                 for kind in ("json", "log", "lock"):
-                    self._path(job.id, kind).unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # one that cannot go now may go later
+                        self._path(job.id, kind).unlink()
 
     def _path(self, job_id: str, kind: str) -> Path:
         if not re.fullmatch(r"idx_[0-9a-z]{1,32}", job_id):
@@ -300,11 +316,27 @@ def _status(job: Job) -> IndexingStatus:
 def _read(path: Path) -> Job:
     try:
         values = json.loads(path.read_text("utf-8"))
-        return Job(**{**values, "notes": tuple(values["notes"])})
+        job = Job(**{**values, "notes": tuple(values["notes"])})
+        _check(job, path.stem)
+        return job
     except FileNotFoundError as error:
         raise NotFound(f"no such job: {path.stem}; memvid index-jobs lists them") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise MemvidError(f"the record of {path.stem} cannot be read; delete {path}") from error
+
+
+def _check(job: Job, name: str) -> None:
+    """ValueError or TypeError unless it is what `_save` writes."""
+    texts = [job.video, job.created, *job.notes, *(t for t in (job.index, job.error) if t is not None)]
+    if job.id != name or job.state not in UNFINISHED + FINISHED or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"not the record of {name}")
+    if not 0 <= job.progress <= 1 or not isinstance(job.settings, dict):
+        raise ValueError(f"the record of {name} has odd values")
+    if job.state == "done" and not (job.started and job.finished):
+        raise ValueError(f"the record of {name} lacks its times")
+    for moment in (job.created, job.started, job.finished):
+        if moment:
+            datetime.fromisoformat(moment).astimezone(UTC)
 
 
 def _now() -> str:

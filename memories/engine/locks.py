@@ -30,6 +30,18 @@ def writer(path: Path, wait: float = 0.0) -> Iterator[int]:
             os.close(descriptor)
 
 
+def is_writing(path: Path) -> bool:
+    """Whether some process holds the writer lock at this moment."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)

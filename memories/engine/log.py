@@ -3,7 +3,6 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,11 @@ import numpy as np
 import zstandard
 
 from .commits import as_commit, read_end
-from .container import DIRECTORY, INDEX, Box, UserBox, View, init_segment, last_box, read_box
-from .directory import Directory, Segment
+from .container import Box, UserBox, View, check_foreign, init_segment, read_fragment
+from .dictionaries import cached
+from .directory import Directory
 from .errors import Damaged, MemvidError, NotAMemory, NotFound
+from .locate import acknowledged_end, directory_at, directory_at_end, index_at, own_boxes
 from .model import Commit
 from .pages import CONTINUES, WITH_DICTIONARY, Kind, Page, unpack
 from .parity import ParityPage, recover
@@ -27,36 +28,12 @@ from .video import Decoder, decode_any
 CACHE_PAGES = 256
 
 
-class _Cache:
-    """The dictionaries used last in this process; loading one takes some 80 frames."""
-
-    def __init__(self, size: int):
-        self._size, self._lock = size, threading.Lock()
-        self._items: OrderedDict[tuple, zstandard.ZstdCompressionDict] = OrderedDict()
-
-    def get(self, key: tuple, load: Callable[[], zstandard.ZstdCompressionDict]) -> zstandard.ZstdCompressionDict:
-        with self._lock:
-            if key not in self._items:
-                self._items[key] = load()
-                if len(self._items) > self._size:
-                    self._items.popitem(last=False)
-            self._items.move_to_end(key)
-            return self._items[key]
-
-    def clear(self) -> None:
-        with self._lock:
-            self._items.clear()
-
-
-_DICTIONARIES = _Cache(8)
-forget_dictionaries = _DICTIONARIES.clear
-
-
 class Log:
     """Pages, commits and boxes of one file as they were when it was opened.
 
     `native` says that the file has our own layout, so that it can be appended to and any frame can be
-    read alone. `length` is the committed length: bytes after it (`torn`) belong to no whole commit.
+    read alone. `length` is the committed length: bytes after it belong to no whole commit. `damage` says
+    why nothing may be appended: something acknowledged is there and cannot be read.
     """
 
     def __init__(
@@ -73,6 +50,7 @@ class Log:
         self.path = path
         self._scan = scan
         self.notes: list[str] = []
+        self.damage: str | None = None
         self.mended: set[int] = set()
         self.newest_index: int | None = None
         self._lock = threading.RLock()
@@ -81,6 +59,7 @@ class Log:
         self._spool: Spool | None = None
         self._descriptor = open_file(path)
         try:
+            self.length = 0
             size = os.fstat(self._descriptor).st_size
             self.view = View(self._descriptor, size if length is None else min(size, length))
             self.native = self._looks_native()
@@ -106,6 +85,11 @@ class Log:
             return False
         same = (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
         return same and there.st_size == self.view.length
+
+    @property
+    def torn(self) -> int:
+        """Bytes after the last whole commit: cut off, or being written at this moment."""
+        return 0 if self.damage else self.view.length - self.length
 
     @property
     def hardware(self) -> bool:
@@ -134,111 +118,97 @@ class Log:
 
     def _open_by_directory(self) -> None:
         """The quick way: through the box at the end, confirmed by the manifest and the head's end page."""
-        box = last_box(self.view)
-        directory = self._directory_from(box) if box else None
-        if directory is None:
+        found = directory_at_end(self.view)
+        if found is None:
             self._refuse_scan("it does not end with its directory")
             self.directory = self._directory_from_tail()
-        else:
-            self.directory, self.length = directory, self.view.length
-            self.newest_index = box.offset if box.user_type == INDEX else directory.head.get("index")
+            self._read_manifest()
+            return
+        self.directory, self.newest_index = found
+        self.length = self.view.length
         self._read_manifest()
-        end = self.page(self.directory.pages - 1)
-        if end.kind != Kind.COMMIT_END or read_end(end)["hash"] != self.directory.head["hash"]:
+        self._read_head()
+
+    def _read_head(self) -> None:
+        """The head's facts as its end page says them; the directory's word counts only where that is damaged."""
+        number = self.directory.pages - 1
+        try:
+            end = self.page(number)
+        except Damaged:
+            if self._last_sample() != self.directory.place(number):
+                raise
+            self._seal(f"{self.where(number)}: the end page of this commit cannot be read")
+            return
+        info = read_end(end) if end.kind == Kind.COMMIT_END else {}
+        if info.get("hash") != self.directory.head["hash"]:
             raise Damaged("the directory names another head than the pages")
+        self.directory.head.update(info)
+
+    def _last_sample(self) -> tuple[int, int] | None:
+        """Where the last fragment of the file ends its samples: the picture is there even if it does not read."""
+        last = [box for box in own_boxes(self.view, len(self.init)) if box.kind == b"moof"][-1]
+        fragment = read_fragment(self.view.read(last.offset, last.size), last.offset)
+        return fragment.offsets[-1], fragment.sizes[-1]
+
+    def _seal(self, damage: str) -> None:
+        self.damage = damage
+        self.notes.append(f"{damage}; nothing can be appended: `memvid repair` writes a new file with what reads")
 
     def rebuild(self) -> None:
         """The pages have the last word: without a directory that fits them, it is rebuilt from all of them."""
-        self._maker = None
-        boxes = list(self.view.boxes(len(self.init)))
-        self.directory = self._adopt(boxes, None, len(self.init))
+        self._maker, self.newest_index = None, None
+        self.directory = self._adopt(own_boxes(self.view, len(self.init)), None, len(self.init))
         self.notes.append("the directory does not fit the pages: it was rebuilt from them")
         self._read_manifest()
 
-    def _directory_from(self, box: UserBox) -> Directory | None:
-        """None unless box and the directory box it points to are readable."""
-        try:
-            while box.user_type == INDEX:
-                box = read_box(self.view, int(box.header["directory"]))
-            return self._parse_directory(box)
-        except (Damaged, KeyError, TypeError, ValueError, RecursionError):
-            return None
-
-    def _parse_directory(self, box: UserBox) -> Directory:
-        segments = [self._segment(reference, box) for reference in box.header["segments"]]
-        head = box.header["head"]
-        if not segments or not isinstance(head, dict) or head["number"] != segments[-1].last_commit:
-            raise Damaged("the directory's head does not fit its segments")
-        return Directory(segments, head)
-
-    def _segment(self, reference: dict[str, Any], newest: UserBox) -> Segment:
-        offset = reference["box"]
-        first, last = reference["commits"]
-        rows = {name: int(reference["rows"][name]) for name in ("pages", "operations", "documents")}
-
-        def load(name: str) -> bytes:
-            box = newest if offset == newest.offset else read_box(self.view, offset)
-            return box.load(name)
-
-        return Segment(first, last, int(reference["first_page"]), rows, load, int(reference["level"]), int(offset))
-
     def _directory_from_tail(self) -> Directory:
         """The newest readable directory, then whatever whole commits follow it; without one, all the pages."""
-        boxes = list(self.view.boxes(len(self.init)))
+        boxes = own_boxes(self.view, len(self.init))
         for box in reversed(boxes):
-            if box.kind == b"uuid" and (found := self._try_directory(box)) is not None:
-                self.newest_index = found.head.get("index")
+            if box.kind == b"uuid" and (found := directory_at(self.view, box.offset)) is not None:
+                self.newest_index = found.head["index"]
                 return self._adopt([b for b in boxes if b.offset > box.offset], found, box.offset + box.size)
         return self._adopt(boxes, None, len(self.init))
-
-    def _try_directory(self, box: Box) -> Directory | None:
-        try:
-            user_box = read_box(self.view, box.offset)
-            return self._parse_directory(user_box) if user_box.user_type == DIRECTORY else None
-        except (Damaged, KeyError, TypeError, ValueError):
-            return None
 
     def _adopt(self, boxes: list[Box], directory: Directory | None, end: int) -> Directory:
         fragments = [box for box in boxes if box.kind == b"moof"]
         rebuilt, spool = self._rebuild(fragments, directory)
-        self._spool_mended(spool, rebuilt)
+        self._spool_mended(spool)
         if not rebuilt.segments:
             raise NotAMemory(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
-        if rebuilt.problems:
-            raise Damaged(f"{rebuilt.problems[0]}; `memvid repair` writes a new file with what can be saved")
         adopted = [sum(spool.samples[n]) for n in spool.numbers() if n < rebuilt.next_page]
         self.length = self._committed_end(boxes, end, max(adopted, default=0))
-        if torn := self.view.length - self.length:
-            self.notes.append(f"{torn} bytes after the last whole commit are ignored: the next writer removes them")
+        self._judge_tail(rebuilt, [box for box in boxes if box.offset >= self.length])
         head = directory.head if directory else {}
-        return rebuilt.directory(sequence=head.get("sequence", 0) + len(fragments))
+        sequence = head.get("sequence", 0) + len(fragments)
+        return rebuilt.directory(sequence=sequence, index=self.newest_index)
+
+    def _judge_tail(self, rebuilt: Rebuilt, rest: list[Box]) -> None:
+        """What follows the last whole commit was cut off, or is damaged, or is not ours to remove."""
+        if self.torn and acknowledged_end(self.view, rest) > self.length:
+            number = rebuilt.last["number"]
+            reason = self._reason(rebuilt) if rebuilt.problems or rebuilt.torn else "something else follows it"
+            self._seal(f"shown is the memory as of commit {number}: {reason}")
 
     def _committed_end(self, boxes: list[Box], end: int, samples_end: int) -> int:
         """Behind the last adopted sample and the whole index boxes next to it."""
         for box in boxes:
             end = max(end, samples_end) if box.offset >= samples_end else end
-            if box.offset == end and self._index_at(box.offset):
+            if box.offset == end and index_at(self.view, box.offset):
                 end, self.newest_index = box.offset + box.size, box.offset
         return max(end, samples_end)
-
-    def _index_at(self, offset: int) -> UserBox | None:
-        try:
-            box = read_box(self.view, offset)
-            return box if box.user_type == INDEX else None
-        except Damaged:
-            return None
 
     def index_boxes(self) -> list[UserBox]:
         """Whole index boxes, newest first; a damaged one ends the list."""
         found, offset = [], self.newest_index
-        while offset is not None and (box := self._index_at(offset)) is not None:
+        while offset is not None and (box := index_at(self.view, offset)) is not None:
             found.append(box)
             previous = box.header.get("previous")
             offset = previous if isinstance(previous, int) and 0 <= previous < offset else None
         return found
 
     def _reason(self, rebuilt: Rebuilt) -> str:
-        return rebuilt.problems[0] if rebuilt.problems else "its first commit was cut off"
+        return rebuilt.problems[0] if rebuilt.problems else "the commit after it lacks its end page"
 
     def _rebuild(self, fragments: list[Box], directory: Directory | None) -> tuple[Rebuilt, Spool]:
         first = directory.pages if directory else 0
@@ -252,7 +222,7 @@ class Log:
         load = (lambda: self.dictionary(directory.pages)) if directory and directory.head.get("dictionaries") else None
         return Rebuilder(spool, directory, load).run(), spool
 
-    def _spool_mended(self, spool: Spool, rebuilt: Rebuilt) -> None:
+    def _spool_mended(self, spool: Spool) -> None:
         """Pages that only parity could restore stay readable while the file is open."""
         if self.mended:
             self._spool = spool
@@ -266,6 +236,7 @@ class Log:
     def _open_foreign(self) -> None:
         self._refuse_scan("it was re-muxed or is no memory; `memvid vacuum` writes one that can")
         self.init, self._decoder, self.length = b"", None, self.view.length
+        check_foreign(self.view)
         self._spool = scan_video(self.path)
         self.mended.update(mend(self._spool))
         rebuilt = Rebuilder(self._spool).run()
@@ -402,9 +373,8 @@ class Log:
         if not known:
             raise Damaged("its dictionary is missing")
         first, parts = known[-1]
-        return _DICTIONARIES.get(
-            (self.memory, self._chain_of(first), first), lambda: self._load_dictionary(first, parts)
-        )
+        key = self.memory, self._chain_of(first), first
+        return cached(key, lambda: self._load_dictionary(first, parts))
 
     def _chain_of(self, number: int) -> str:
         """Names the content of a page for good: the chain of its commit covers it."""

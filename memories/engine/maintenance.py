@@ -1,5 +1,6 @@
 """Checking a whole memory and writing its documents back to a folder."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -8,13 +9,16 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from .changes import check_path
 from .container import read_fragment
 from .directory import SCHEMAS, Directory, join
 from .errors import Damaged, MemvidError
+from .locks import is_writing
 from .log import Log
 from .memory import Memory
 from .model import Document, Outcome
 from .pages import Page
+from .publishing import writing
 from .readers import read_with, readers
 from .scan import Rebuilder, Spool
 from .video import Decoder
@@ -43,6 +47,10 @@ def verify(memory: Memory, progress: Progress = None) -> Report:
     log = memory.log
     report = Report(frames=log.directory.pages)
     report.problems += [note for note in log.notes if "re-muxed" not in note]
+    if log.torn and log.is_current() and not is_writing(memory.path):
+        report.problems.append(
+            f"{log.torn} bytes after the last whole commit belong to none: the next writer removes them"
+        )
     spool = Spool()
     try:
         _read_all(log, spool, report, progress)
@@ -127,6 +135,15 @@ def _compare(rebuilt: Directory, stored: Directory, report: Report) -> None:
                 report.problems.append(f"the directory's {name} differ from the pages in {column}")
     if _records(rebuilt) != _records(stored):
         report.problems.append("the directory's document records differ from the pages")
+    if _facts(rebuilt.commits()) != _facts(stored.commits()):
+        report.problems.append("the directory's commits differ from the pages")
+    if stored.head["dictionaries"] != rebuilt.head["dictionaries"]:
+        report.problems.append("the directory names other dictionaries than the pages")
+
+
+def _facts(commits: list[dict]) -> list[dict]:
+    """What the pages can say of commits; `mux` is the digest of the boxes around them."""
+    return [{key: value for key, value in info.items() if key != "mux"} for info in commits]
 
 
 def _check_documents(memory: Memory, report: Report, progress: Progress) -> None:
@@ -134,6 +151,7 @@ def _check_documents(memory: Memory, report: Report, progress: Progress) -> None
     documents = memory.documents()
     for done, document in enumerate(documents, 1):
         try:
+            check_path(document.path)
             if content_digest(memory, document) not in (None, document.digest):
                 report.problems.append(f"{document.path} is not what was stored: its digest differs")
         except (MemvidError, UnicodeError, LookupError) as error:
@@ -186,28 +204,47 @@ def _mux_digests(log: Log) -> dict[int, str]:
 
 
 def export(memory: Memory, folder: Path) -> list[Outcome]:
-    """Writes every present document below `folder`, byte for byte; nothing that exists is overwritten."""
+    """Writes every present document below `folder`, byte for byte; nothing that exists is overwritten.
+
+    One that is damaged, or not what its record says, fails alone and leaves no file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    root = folder.resolve()
-    return [_export_one(memory, document, root) for document in memory.documents()]
+    root = Path(os.path.realpath(folder))
+    names = sorted((str(record.get("path")), number) for number, record in memory.state.documents.items())
+    return [_export_one(memory, path, number, root) for path, number in names]
 
 
-def _export_one(memory: Memory, document: Document, root: Path) -> Outcome:
-    extracted = document.encoding is None and document.original is None
-    name = f"{document.path}.txt" if extracted else document.path
+def _export_one(memory: Memory, path: str, number: int, root: Path) -> Outcome:
     try:
-        target = safe_join(root, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.parent.resolve().is_relative_to(root):
-            raise MemvidError("a link inside the folder leads out of it")
-        with open(target, "xb") as out:
-            for piece in _contents(memory, document):
-                out.write(piece)
-    except (MemvidError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Outcome(document.path, "failed", reason, document.number)
-    reason = "the original was not kept: this is its text" if extracted else ""
-    return Outcome(document.path, "stored", reason, document.number)
+        document = memory.document(number)
+        extracted = document.encoding is None and document.original is None
+        target = safe_join(root, f"{path}.txt" if extracted else path)
+        _make_folder(target.parent, root)
+        _write_checked(memory, document, target, extracted)
+    except OSError as error:
+        return Outcome(path, "failed", error.strerror or str(error), number)
+    except MemvidError as error:
+        return Outcome(path, "failed", str(error), number)
+    except Exception as error:  # a record that lies may fail in any way
+        return Outcome(path, "failed", f"its record is damaged: {error or type(error).__name__}", number)
+    return Outcome(path, "stored", "the original was not kept: this is its text" if extracted else "", number)
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    """Asked before anything is made: a link in the way may lead anywhere."""
+    if not Path(os.path.realpath(folder)).is_relative_to(root):
+        raise MemvidError("a link inside the folder leads out of it")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write_checked(memory: Memory, document: Document, target: Path, extracted: bool) -> None:
+    digest = sha256()
+    with writing(target) as out:
+        for piece in _contents(memory, document):
+            out.write(piece)
+            digest.update(piece)
+        if not extracted and digest.digest() != document.digest:
+            raise Damaged("it is not what was stored: its digest differs")
 
 
 def _contents(memory: Memory, document: Document) -> Iterator[bytes]:

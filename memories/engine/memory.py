@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import locks
+from .boxing import restored_box
 from .changes import Planner
 from .commits import as_commit
 from .container import INDEX, make_box
@@ -20,6 +21,7 @@ from .present import Nothing, Present
 from .profiles import Profile, profile_for, reading_settings
 from .publishing import publish, temporary_beside
 from .reader import Reader
+from .roots import in_commits
 from .writer import CommitWriter, Note, Target, payload_limit
 
 Progress = Callable[[int, int, str], None]
@@ -100,7 +102,8 @@ class Memory(Reader):
         another writer holds the file for longer than `wait` seconds.
         """
         facts = dict(metadata or {})
-        if kept := list(roots):
+        kept, *more = in_commits(list(roots))
+        if kept:
             facts["roots"] = kept
 
         def plan(planner: Planner) -> None:
@@ -109,8 +112,17 @@ class Memory(Reader):
             for path in remove:
                 planner.remove(path)
 
-        note = Note(author, message, request_id or "", facts)
-        return self.apply(plan, note, expected_parent=expected_parent, wait=wait, progress=progress)
+        note = Note(author or "", message or "", request_id or "", facts)
+        result = self.apply(plan, note, expected_parent=expected_parent, wait=wait, progress=progress)
+        if result.commit is not None and not result.repeated:
+            self.note_roots(more, author)
+        return result
+
+    def note_roots(self, portions: Iterable[list[dict[str, Any]]], author: str = "") -> None:
+        """Empty commits for the roots that the end page of a commit had no room for."""
+        for roots in portions:
+            note = Note(author or "", "More roots of the commit before", metadata={"roots": roots})
+            self.apply(lambda planner: None, note, even_if_empty=True)
 
     def remove(self, paths: Iterable[str], **options: Any) -> CommitResult:
         """Deletes documents; their text stays in the history until the memory is vacuumed or erased."""
@@ -128,6 +140,7 @@ class Memory(Reader):
     ) -> CommitResult:
         """Lets `plan` fill a planner under the writer lock, then writes what it planned."""
         note.check()
+        self._check_open()
         if self._at is not None:
             raise UsageError("a memory opened as of an earlier commit cannot be written: open it without `at`")
         if self._log is None and not self.path.exists():
@@ -165,9 +178,9 @@ class Memory(Reader):
             try:
                 target = Target(descriptor, profile, manifest, memory)
                 info = CommitWriter(target, planner.changes, note, progress).write()
+                publish(temporary, self.path)  # while it is locked: one that nobody holds may be cleared away
             finally:
                 os.close(descriptor)
-            publish(temporary, self.path)
         finally:
             planner.changes.close()
             if temporary is not None and os.path.exists(temporary):
@@ -201,6 +214,8 @@ class Memory(Reader):
             raise Conflict(
                 f"{self.path} has moved on to commit {self.log.directory.head['number']}: look at it and try again"
             )
+        if self.log.damage:
+            raise Damaged(f"{self.path}, {self.log.damage}: `memvid repair` writes a new file with what reads")
         if self.log.length < self.log.view.length:
             os.ftruncate(descriptor, self.log.length)
             os.fsync(descriptor)
@@ -217,21 +232,24 @@ class Memory(Reader):
         first_commit: int, last_commit: int, wait: float = 0.0,
     ) -> None:  # fmt: skip
         """Adds a derived box, outside the hash chain, under the writer lock."""
+        self._check_open()
         with locks.writer(self.path, wait) as descriptor:
             self._refresh()
             self._check_writable(descriptor, None)
+            self._restore_directory(descriptor)
             facts = {
                 "kind": kind, "model": model, "commits": [first_commit, last_commit], "header": header,
-                "directory": self._newest_directory(), "previous": self.log.newest_index,
+                "directory": self.log.directory.segments[-1].box, "previous": self.log.newest_index,
             }  # fmt: skip
             _append_box(descriptor, self.log.length, make_box(INDEX, facts, {"payload": payload}))
             self._refresh()
 
-    def _newest_directory(self) -> int:
-        box = self.log.directory.segments[-1].box
-        if box < 0:
-            raise Damaged(f"{self.path} has lost its directory: append a commit or run `memvid repair` first")
-        return box
+    def _restore_directory(self, descriptor: int) -> None:
+        """A writer killed behind its last fragment leaves a commit that no directory box names yet."""
+        directory, end = self.log.directory, self.log.length
+        if directory.segments[-1].box < 0:
+            _append_box(descriptor, end, restored_box(directory, end, self.log.newest_index))
+            self._refresh()
 
     # -- whole-file operations, in maintenance.py
 
@@ -257,10 +275,12 @@ class Memory(Reader):
 
         return vacuum(self, Path(out), config, progress, **note)
 
-    def erase(self, paths: Iterable[str], out: str | os.PathLike, progress: Progress | None = None) -> "Memory":
+    def erase(
+        self, documents: Iterable[str | int], out: str | os.PathLike, progress: Progress | None = None
+    ) -> "Memory":
         from .rewrite import erase
 
-        return erase(self, list(paths), Path(out), progress)
+        return erase(self, list(documents), Path(out), progress)
 
     @staticmethod
     def repair(path: str | os.PathLike, out: str | os.PathLike, progress: Progress | None = None) -> Any:

@@ -4,6 +4,7 @@ Every codec's settings were chosen by reading back: with settings that look fine
 wrong (docs/adr/0003-codec-settings.md). The writer compares every frame again anyway.
 """
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .config import Config
 
 MAX_PIXELS = 4096 * 4096
+RATE = re.compile(r"[0-9]{1,9}([./][0-9]{1,20})?")  # Fraction("1e999999999") would take for ever
+MOST_DENOMINATOR = 1001
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Profile:
 
     @property
     def rate(self) -> Fraction:
-        return Fraction(self.fps)
+        return _fraction(self.fps)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -123,7 +126,7 @@ class Profile:
             raise UsageError(f"unknown codec {self.codec!r}: use one of {', '.join(CODECS)}")
         if height * width > MAX_PIXELS:
             raise UsageError(f"a frame of {width}x{height} is too large: use fewer pixels per module")
-        if not 1 <= self.rate <= 240 or not 1 <= self.threads <= 64:
+        if self.rate.denominator > MOST_DENOMINATOR or not 1 <= self.rate <= 240 or not 1 <= self.threads <= 64:
             raise UsageError(f"fps {self.fps} or threads {self.threads} is out of range (1-240, 1-64)")
 
 
@@ -154,7 +157,7 @@ def choose_profile(name: str = "compact", codec: str | None = None, threads: int
         profile = replace(
             profile, codec=codec, options=CODECS[codec].options, geometry=replace(profile.geometry, scale=scale)
         )
-    fps = str(geometry.pop("fps", None) or profile.fps)
+    fps = _fps(geometry.pop("fps", None) or profile.fps)
     chosen = {key: value for key, value in geometry.items() if value not in (None, "")}
     options = Codec("", 0, profile.options).options_with(threads)
     shape = replace(profile.geometry, **chosen)
@@ -175,14 +178,24 @@ def profile_for(name: str, codec: str | None, config: "Config | None") -> Profil
         return choose_profile(name, codec)
     video, qr = config.video, config.qr
     return choose_profile(
-        name, codec or video.default_codec or None, video.encoding_threads or 2, fps=_fps(video.fps),
+        name, codec or video.default_codec or None, video.encoding_threads or 2, fps=video.fps,
         version=qr.version or None, error=qr.error_correction, scale=qr.box_size or None, border=qr.border,
         width=video.frame_width or None, height=video.frame_height or None,
     )  # fmt: skip
 
 
-def _fps(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else str(value)
+def _fps(value: float | str) -> str:
+    """The nearest fraction that an MP4 can count in: 23.976023976 is 24000/1001."""
+    try:
+        return str(_fraction(str(value)).limit_denominator(MOST_DENOMINATOR))
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"fps {str(value)[:40]} is no number from 1 to 240") from None
+
+
+def _fraction(text: str) -> Fraction:
+    if not RATE.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no frame rate")
+    return Fraction(text)
 
 
 def reading_settings(config: "Config | None") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Reading a memory: documents, chunks, frames and index boxes as of one commit."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ import numpy as np
 from . import varint
 from .commits import as_commit
 from .container import UserBox
-from .errors import Damaged, NotFound, UsageError
+from .errors import Damaged, MemvidError, NotFound, UsageError
 from .log import Log
 from .model import Chunk, ChunkRef, Commit, Document, parse_chunk_id
 from .pages import Kind
 from .profiles import Profile
 from .records import unpacked
 from .state import State, state_at
+
+LONGEST_NUMBER = 18  # digits of a commit number; more are no number
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class Reader:
         self._at = at
         self._settings = settings or {}
         self._state: State | None = None
+        self._closed = False
 
     def close(self) -> None:
+        self._closed = True
         if self._log is not None:
             self._log.close()
 
@@ -64,7 +69,7 @@ class Reader:
             if not 1 <= at <= infos[-1]["number"]:
                 raise NotFound(f"{self.path} has no commit {at}: its commits are 1 to {infos[-1]['number']}")
             return at
-        limit = at.astimezone(UTC).timestamp() * 1000
+        limit = _milliseconds(at)
         number = max((info["number"] for info in infos if info["time"] <= limit), default=0)
         if not number:
             first = as_commit(infos[0]).time.astimezone().isoformat(timespec="seconds")
@@ -73,9 +78,14 @@ class Reader:
 
     @property
     def log(self) -> Log:
+        self._check_open()
         if self._log is None:
             raise NotFound(f"{self.path} has no commit yet")
         return self._log
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise MemvidError(f"{self.path} was closed: open it again")
 
     @property
     def exists(self) -> bool:
@@ -100,8 +110,12 @@ class Reader:
     @property
     def notes(self) -> list[str]:
         """What a reader should know: a torn tail, a rebuilt directory, frames that parity mended."""
-        mended = sorted(self.log.mended)
-        return self.log.notes + ([f"parity restored frames {mended}"] if mended else [])
+        found, log = list(self.log.notes), self.log
+        if log.torn:
+            found.append(f"{log.torn} bytes after the last whole commit are ignored: the next writer removes them")
+        if log.mended:
+            found.append(f"parity restored frames {sorted(log.mended)}")
+        return found
 
     @property
     def head(self) -> Commit | None:
@@ -184,6 +198,10 @@ class Reader:
         if row >= rows.stop or self.state.chunks["order"][row] != order:
             raise NotFound(f"{self.path} has no chunk {chunk if isinstance(chunk, str) else chunk.id}")
         return row
+
+    def ref(self, chunk: str) -> ChunkRef:
+        """Where a present chunk lies, by its id; raises NotFound."""
+        return self._ref(self._row(chunk))
 
     def read(self, chunk: str | ChunkRef) -> Chunk:
         """A chunk, its text read from its frame; raises NotFound, or Damaged naming commit and frame."""
@@ -279,23 +297,34 @@ class Reader:
 
 
 def _parse_moment(text: str) -> int | datetime:
-    if text.isdigit():
+    if text.isdecimal() and len(text) <= LONGEST_NUMBER:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"{text!r} is neither a commit number nor a date like 2026-01-31 or 2026-01-31T12:00"
+            f"{text[:40]!r} is neither a commit number nor a date like 2026-01-31 or 2026-01-31T12:00"
         ) from None
     whole_day = len(text) == 10
     return moment.replace(hour=23, minute=59, second=59, microsecond=999999) if whole_day else moment
 
 
+def _milliseconds(moment: datetime) -> float:
+    """Since 1970 UTC; a moment that another time zone would push out of the calendar is before or after everything."""
+    try:
+        return moment.astimezone(UTC).timestamp() * 1000
+    except (OverflowError, ValueError, OSError):
+        return math.inf if moment.year > 1970 else -math.inf
+
+
 def _parse_id(text: str) -> tuple[int, int]:
     try:
-        return parse_chunk_id(text)
+        document, order = parse_chunk_id(text)
+        if document >= 1 << 32 or order >= 1 << 63:
+            raise ValueError
+        return document, order
     except ValueError:
-        raise NotFound(f"{text!r} is not a chunk id like 3.12") from None
+        raise NotFound(f"{text[:40]!r} is not a chunk id like 3.12") from None
 
 
 def _index_box(box: UserBox) -> IndexBox | None:

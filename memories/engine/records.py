@@ -22,7 +22,10 @@ import zstandard
 from . import varint
 from .errors import Damaged
 from .model import ORDER_STEP
+from .shapes import check_record
 
+MAX_ORIGINAL = 1 << 26  # an original may inflate to this, or to MOST_INFLATION times its stored size
+MOST_INFLATION = 200
 MAX_INFLATED = 1 << 23  # a page of 3 KB that inflates to more than this is hostile
 
 
@@ -149,6 +152,12 @@ def _parse_header(text: bytes) -> dict[str, Any]:
             values = header.get(key, [])
             if not isinstance(values, outer) or not all(isinstance(value, inner) for value in values):
                 raise ValueError(f"{key!r} has the wrong shape")
+        if not all(isinstance(metadata, dict) for metadata in header.get("m", {}).values()):
+            raise ValueError("'m' has the wrong shape")
+        for record in header.get("d", []):
+            check_record(record)
+        if not all(0 <= number < 1 << 32 for number in header.get("x", [])):
+            raise ValueError("'x' names an absurd document")
         return header
     except (ValueError, RecursionError) as error:
         raise Damaged(f"a page's document records are not readable ({error})") from None
@@ -179,10 +188,17 @@ def inflate_json(payload: bytes) -> dict[str, Any]:
     return value
 
 
+def may_inflate(size: int, stored: int) -> bool:
+    """Whether an original of `size` bytes may be kept as `stored` compressed ones; more would be a bomb."""
+    return size <= max(MAX_ORIGINAL, MOST_INFLATION * stored)
+
+
 def unpacked(stored: bytes, place: dict[str, Any]) -> bytes:
     """Original bytes from their stored form; raises Damaged when they do not have the size that the record says."""
     try:
         size = place["size"]
+        if place["packed"] and not may_inflate(size, len(stored)):
+            raise Damaged("an original inflates to more than it can hold")
         data = zstandard.ZstdDecompressor().decompress(stored, max_output_size=size) if place["packed"] else stored
     except zstandard.ZstdError as error:
         raise Damaged(f"an original does not inflate ({error})") from None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import zstandard
 
 from .changes import Planner
 from .commits import read_end
-from .container import View, init_segment
-from .errors import Damaged, NotAMemory
+from .container import View, check_foreign, init_segment
+from .errors import Damaged, MemvidError, NotAMemory
+from .locate import acknowledged_end, own_boxes
 from .log import open_file
 from .maintenance import content_digest
 from .memory import Memory
+from .model import ChunkRef
 from .pages import WITH_DICTIONARY, Kind, Page
-from .profiles import Profile
+from .profiles import Profile, choose_profile
 from .publishing import building
 from .records import Block, inflate, inflate_json, parse
 from .replay import OldCommit, Tally, join_attachments, records_of, replay
@@ -41,18 +44,16 @@ class Repair:
 
 def repair(path: Path, out: Path, progress: Progress = None) -> Repair:
     """A new file with everything that still reads, commit by commit; parity is used, losses are listed."""
-    spool = _scan(path, progress)
+    spool, finished = _scan(path, progress)
     try:
         report = Repair(restored_frames=mend(spool))
-        manifest = spool.get(0)
-        if manifest is None or manifest.kind != Kind.MANIFEST:
-            raise NotAMemory(f"{path} cannot be repaired: its manifest (frame 0) is lost")
-        profile = Profile.from_dict(inflate_json(manifest.payload).get("profile") or {})
+        profile = _profile_of(spool, report)
         numbers = set(spool.numbers())
-        report.lost_frames = [n for n in range(max(numbers) + 1) if n not in numbers]
+        report.lost_frames = [n for n in range(max(numbers | {0, *spool.unreadable}) + 1) if n not in numbers]
+        report.lost += _contents_of(path, report.lost_frames)
         with building(out) as temporary, like(profile, temporary) as fresh:
             tally = Tally()
-            for commit in _salvage(spool, report):
+            for commit in _salvage(spool, report, finished):
                 replay(fresh, commit, lambda number: True, tally, progress)
                 report.commits += 1
             if not report.commits:
@@ -81,34 +82,77 @@ def _label_incomplete(fresh: Memory, report: Repair) -> None:
         fresh.apply(plan, Note(message=f"Repair: {len(changed)} documents are incomplete"))
 
 
-def _scan(path: Path, progress: Progress) -> Spool:
+def _profile_of(spool: Spool, report: Repair) -> Profile:
+    """The profile in the manifest; a memory that lost it is drawn again in the usual one."""
+    manifest = spool.get(0)
+    try:
+        if manifest is not None and manifest.kind == Kind.MANIFEST:
+            return Profile.from_dict(inflate_json(manifest.payload).get("profile") or {})
+    except Damaged:
+        pass
+    report.lost.append("the manifest (frame 0): the new file has the profile compact")
+    return choose_profile("compact")
+
+
+def _contents_of(path: Path, frames: list[int]) -> list[str]:
+    """What the directory, where there is a readable one, says was in the lost frames."""
+    if not frames:
+        return []
+    try:
+        with Memory.open(path) as memory:
+            paths = {document.number: document.path for document in memory.documents()}
+            chunks = [chunk for chunk in memory.chunks() if _touches(memory, chunk, set(frames))]
+    except MemvidError:
+        return []
+    return [f"chunk {chunk.id} of {paths[chunk.document]} (frame {chunk.frame})" for chunk in chunks]
+
+
+def _touches(memory: Memory, chunk: ChunkRef, frames: set[int]) -> bool:
+    """Whether a lost frame lies in the run that the chunk begins in and goes on through."""
+    if chunk.frame in frames:
+        return True
+    records, number = 1, chunk.frame
+    while records < chunk.frames:
+        number += 1
+        if memory.log.directory.kind(number) == Kind.RECORDS:
+            records += 1
+            if number in frames:
+                return True
+    return False
+
+
+def _scan(path: Path, progress: Progress) -> tuple[Spool, Callable[[int], bool]]:
+    """The pages, and whether the commit that ends with a page was finished as far as the file can tell."""
     descriptor = open_file(path)
     try:
         view = View(descriptor, os.fstat(descriptor).st_size)
         init = init_segment(view)
-        boxes = [box for box in view.boxes(len(init)) if box.kind == b"moof"]
-        if boxes:
-            return scan_fragments(view, boxes, Decoder(init), None, 0, progress)
+        boxes = own_boxes(view, len(init))
+        if fragments := [box for box in boxes if box.kind == b"moof"]:
+            spool = scan_fragments(view, fragments, Decoder(init), None, 0, progress)
+            end = acknowledged_end(view, boxes)
+            return spool, lambda number: spool.samples[number][0] < end
     except (NotAMemory, Damaged):
-        pass  # not our own layout, or not any more: any demuxer will do
+        check_foreign(view)  # not our own layout, or not any more: any demuxer will do
     finally:
         os.close(descriptor)
-    return scan_video(path, progress)
+    return scan_video(path, progress), lambda number: True
 
 
-def _salvage(spool: Spool, report: Repair) -> Iterator[OldCommit]:
-    """The commits that have anything left, in order; an unfinished last one is left out."""
+def _salvage(spool: Spool, report: Repair, finished: Callable[[int], bool]) -> Iterator[OldCommit]:
+    """The commits that have anything left, in order; a last one that was never finished is left out."""
     by_commit: dict[int, list[int]] = {}
     ends: dict[int, dict[str, Any]] = {}
     for page in spool.pages():
         by_commit.setdefault(page.commit, []).append(page.number)
         if page.kind == Kind.COMMIT_END:
-            ends[page.commit] = read_end(page)
+            with suppress(Damaged):
+                ends[page.commit] = read_end(page)
     reader = _TolerantReader(report)
     last_end = max(ends, default=0)
     for number in sorted(by_commit):
-        if number > last_end:
-            report.lost.append(f"commit {number} was never finished")
+        if number > last_end and not finished(by_commit[number][-1]):
+            report.lost.append(f"commit {number}, which was never finished")
             continue
         pages = [spool.get(n) for n in by_commit[number]]
         for page in pages:

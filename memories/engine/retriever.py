@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from memories.engine.config import Config
-from memories.engine.errors import NotFound, UsageError
+from memories.engine.errors import UsageError
 from memories.engine.indexing import coverage, load_embedder
 from memories.engine.memory import Memory
-from memories.engine.model import Chunk, ChunkRef, parse_chunk_id
+from memories.engine.model import Chunk, ChunkRef
 
 if TYPE_CHECKING:
     from search.engine.searcher import Hit, Results
@@ -67,12 +67,10 @@ class MemvidRetriever:
 
     def get_context_window(self, chunk_id: str, window: int = 1) -> list[Chunk]:
         """The chunk between up to `window` neighbours on each side, of the same document."""
-        document, order = parse_chunk_id(chunk_id)
-        refs = self.memory.chunks(document)
-        places = [place for place, ref in enumerate(refs) if ref.order == order]
-        if not places:
-            raise NotFound(f"no chunk {chunk_id} in {self.memory.path}")
-        return self._read(refs[max(0, places[0] - window) : places[0] + window + 1])
+        ref = self.memory.ref(chunk_id)
+        refs = self.memory.chunks(ref.document)
+        place = refs.index(ref)
+        return self._read(refs[max(0, place - window) : place + window + 1])
 
     def get_chunks_by_frames(self, frames: list[int]) -> list[Chunk]:
         wanted = set(frames)

@@ -1,12 +1,14 @@
 """New files from old ones: vacuum, merge, erase."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .changes import Planner
 from .errors import NotFound
+from .ingest.walk import posix_name
 from .log import Log
 from .memory import Memory
 from .model import Outcome
@@ -14,10 +16,12 @@ from .pages import Kind
 from .profiles import Profile, choose_profile
 from .publishing import building
 from .replay import OldCommit, Tally, join_attachments, records_of, replay
+from .roots import in_commits, recorded_roots, root_records
 from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None
 ERASED = "[erased]"
+LONGEST_LABEL = 60
 
 
 def like(profile: Profile, path: Path, config: Any = None) -> Memory:
@@ -50,19 +54,20 @@ def vacuum(
     head = source.head
     origin = {"kind": "vacuum", "id": source.id, "commit": head.number, "hash": head.hash.hex()}
     with building(out) as temporary, like(source.profile, temporary, config) as fresh:
-        facts = {"origin": origin, **_roots(source), **(metadata or {})}
+        facts = {"origin": origin, **(metadata or {})}
         note = Note(head.author if author is None else author, f"Vacuum of commit {head.number}", request, facts)
-        fresh.apply(lambda planner: _copy_all(source, planner), note, progress=progress, even_if_empty=True)
+        roots = root_records(recorded_roots(source.commits()))
+        _apply(fresh, lambda planner: _copy_all(source, planner), note, roots, progress)
     return Memory.open(out)
 
 
-def _roots(source: Memory) -> dict[str, Any]:
-    """The roots of earlier syncs, so that a rewritten memory can go on following them."""
-    found = {}
-    for commit in source.commits():
-        for root in commit.metadata.get("roots", []):
-            found[str(root)] = root
-    return {"roots": list(found.values())} if found else {}
+def _apply(
+    fresh: Memory, plan: Callable[[Planner], None], note: Note, roots: list[dict[str, Any]], progress: Progress
+) -> None:
+    first, *others = in_commits(roots)
+    metadata = note.metadata | ({"roots": first} if first else {})
+    fresh.apply(plan, replace(note, metadata=metadata), progress=progress, even_if_empty=True)
+    fresh.note_roots(others, note.author)
 
 
 def _copy_all(source: Memory, planner: Planner) -> None:
@@ -99,55 +104,88 @@ def merge(
             fresh = Memory.create(temporary, profile, None, config) if profile else like(base, temporary, config)
             with fresh:
                 for source, name in zip(opened, names or [source.path.name for source in opened], strict=True):
-                    _merge_one(fresh, source, name, progress)
+                    _merge_one(fresh, source, posix_name(name), out, progress)
     finally:
         for source in opened:
             source.close()
     return Memory.open(out)
 
 
-def _merge_one(fresh: Memory, source: Memory, name: str, progress: Progress) -> None:
+def _merge_one(fresh: Memory, source: Memory, name: str, out: Path, progress: Progress) -> None:
     head = source.head
-    origin = {
-        "kind": "merge",
-        "id": source.id,
-        "file": name,
-        "commit": head.number,
-        "hash": head.hash.hex(),
-    }
+    origin = {"kind": "merge", "id": source.id, "file": name, "commit": head.number, "hash": head.hash.hex()}
+    roots, renamed = _carried(fresh, source, name, out)
 
     def plan(planner: Planner) -> None:
         for document in source.documents():
-            record = source.state.documents[document.number]
-            there = planner.present(record["path"])
-            if there is None:
-                _copy(source, planner, record, None)
-            elif there["digest"] == record["digest"]:
-                planner.changes.outcomes.append(Outcome(record["path"], "unchanged", document=there["number"]))
-            else:
-                _copy(source, planner, {**record, "path": _free_path(planner, record["path"], name)}, None)
+            _merge_document(source, planner, source.state.documents[document.number], name, renamed)
 
     note = Note(head.author, f"Merged {name} (commit {head.number})", metadata={"origin": origin})
-    fresh.apply(plan, note, progress=progress, even_if_empty=True)
+    _apply(fresh, plan, note, roots, progress)
 
 
-def _free_path(planner: Planner, path: str, name: str) -> str:
-    """Another document has this path: the memory's name goes in front, and a number if that is taken too."""
-    folder = name.removesuffix(".mp4").replace("/", "-").strip(". ") or "memory"
-    candidate, count = f"{folder}/{path}", 2
-    while planner.present(candidate) is not None:
-        candidate, count = f"{folder}-{count}/{path}", count + 1
+def _merge_document(
+    source: Memory, planner: Planner, record: dict[str, Any], label: str, renamed: dict[str, str]
+) -> None:
+    path = record["path"]
+    for candidate in (path, _moved(path, renamed)):
+        there = planner.present(candidate)
+        if there is not None and there["digest"] == record["digest"]:
+            planner.changes.outcomes.append(Outcome(candidate, "unchanged", document=there["number"]))
+            return
+    free = _free(label, _moved(path, renamed), lambda name: planner.present(name) is not None)
+    _copy(source, planner, {**record, "path": free}, None)
+
+
+def _carried(fresh: Memory, source: Memory, label: str, out: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The source's roots for the merged memory, and the new names of those whose name another place has there.
+
+    A place as seen from the source's folder means nothing in another folder and is left out there.
+    """
+    taken = {root.name: root for root in recorded_roots(fresh.commits())} if fresh.exists else {}
+    beside = source.path.resolve().parent == out.resolve().parent
+    roots, renamed = [], {}
+    for root in {root.name: root for root in recorded_roots(source.commits())}.values():
+        places = root.places if beside else root.places[:1]
+        strangers = [name for name, other in taken.items() if not set(other.places) & set(places)]
+        name = _free(label, root.name, lambda name, strangers=strangers: _overlaps(name, strangers))
+        if name in taken:  # the same folder in both
+            places = tuple(dict.fromkeys((*taken[name].places, *places)))
+        if name != root.name:
+            renamed[root.name] = name
+        roots.append(replace(root, name=name, places=places))
+    return root_records(roots), renamed
+
+
+def _overlaps(name: str, others: Iterable[str]) -> bool:
+    return any(f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/") for other in others)
+
+
+def _moved(path: str, renamed: dict[str, str]) -> str:
+    for old, new in renamed.items():
+        if path == old or path.startswith(f"{old}/"):
+            return new + path.removeprefix(old)
+    return path
+
+
+def _free(name: str, path: str, taken: Callable[[str], bool]) -> str:
+    """The path; if it is taken, with the memory's name in front, and a number if that is taken too."""
+    label = name.removesuffix(".mp4").replace("/", "-").strip(". ")[:LONGEST_LABEL] or "memory"
+    candidate, count = path, 1
+    while taken(candidate):
+        candidate, count = f"{label}{f'-{count}' if count > 1 else ''}/{path}", count + 1
     return candidate
 
 
-def erase(source: Memory, paths: list[str], out: Path, progress: Progress = None) -> Memory:
-    """Every commit again, without the documents that ever had one of the paths; the dictionary is trained anew."""
+def erase(source: Memory, documents: list[str | int], out: Path, progress: Progress = None) -> Memory:
+    """Every commit again, without the documents that ever had one of the paths or numbers; the dictionary
+    is trained anew."""
     log = source.log
     history = _documents_ever(log)
-    gone = {number for number, names in history.items() if names & set(paths)}
-    missing = set(paths) - set().union(*history.values(), set())
-    if missing or not gone:
-        raise NotFound(f"no commit of {source.path} has a document {sorted(missing)[0] if missing else ''!r}")
+    gone = set().union(*(_called(history, wanted, source) for wanted in documents))
+    if not gone:
+        raise NotFound("there is nothing to erase: name at least one document")
+    paths = sorted(set().union(*(history[number] for number in gone)))
     with building(out) as temporary, like(source.profile, temporary) as fresh:
         tally = Tally()
         for info in log.commit_infos:
@@ -157,6 +195,16 @@ def erase(source: Memory, paths: list[str], out: Path, progress: Progress = None
             commit = OldCommit(_without_names(info, paths), records_of(pages, log.parse, frozenset(frames)), originals)
             replay(fresh, commit, lambda number: number not in gone, tally, progress)
     return Memory.open(out)
+
+
+def _called(history: dict[int, set[str]], wanted: str | int, source: Memory) -> set[int]:
+    """The documents that ever had this path, or else the one of this number."""
+    found = {number for number, names in history.items() if wanted in names or wanted == number}
+    if not found and isinstance(wanted, str):
+        found = {number for number in history if wanted == str(number)}
+    if not found:
+        raise NotFound(f"no commit of {source.path} has a document {wanted!r}")
+    return found
 
 
 def _without_names(info: dict[str, Any], paths: list[str]) -> dict[str, Any]:
@@ -172,7 +220,7 @@ def _without_names(info: dict[str, Any], paths: list[str]) -> dict[str, Any]:
             return pattern.sub(ERASED, value)
         if isinstance(value, list):
             return [strike(item) for item in value]
-        return {key: strike(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return {strike(key): strike(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     kept = {key: value if key == "workspace" else strike(value) for key, value in info["metadata"].items()}
     return {**info, "message": strike(info["message"]), "metadata": kept}

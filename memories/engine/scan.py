@@ -97,10 +97,13 @@ def _maker_of(manifest: Page) -> SymbolMaker | None:
 def scan_fragments(
     view: View, boxes: list[Box], decoder: Decoder, maker: SymbolMaker | None, first: int, progress: Progress = None
 ) -> Spool:
-    """Pages of our own fragments; a sample that does not read is left out and counted."""
+    """Pages of our own fragments; a sample that does not read is counted, a broken fragment passed over."""
     spool, number, total = Spool(), first, len(boxes)
     for done, box in enumerate(boxes):
-        fragment = read_fragment(view.read(box.offset, box.size), box.offset)
+        try:
+            fragment = read_fragment(view.read(box.offset, box.size), box.offset)
+        except Damaged:
+            continue
         for place in zip(fragment.offsets, fragment.sizes, strict=True):
             try:
                 luma = next(decoder.decode([view.read(*place)]))
@@ -121,8 +124,7 @@ def mend(spool: Spool) -> list[int]:
     """Brings back what parity can; returns the numbers of the pages that it restored."""
     lanes: dict[tuple, list[ParityPage]] = defaultdict(list)
     for page in spool.pages():
-        if page.kind == Kind.PARITY:
-            parity = ParityPage.unpack(page.payload)
+        if page.kind == Kind.PARITY and (parity := _parity_of(page)) is not None:
             lanes[parity.first, parity.end, parity.lanes, parity.lane, parity.count].append(parity)
             spool.parity.update(parity.run())
     restored = []
@@ -141,6 +143,13 @@ def mend(spool: Spool) -> list[int]:
             spool.put(page, number, sample)
             restored.append(number)
     return restored
+
+
+def _parity_of(page: Page) -> ParityPage | None:
+    try:
+        return ParityPage.unpack(page.payload)
+    except Damaged:
+        return None
 
 
 @dataclass

@@ -64,5 +64,5 @@ def _documents(directory: Directory, limit: int) -> dict[int, dict[str, Any]]:
             if table["deleted"][row]:
                 found.pop(number, None)
             else:
-                found[number] = segment.record(int(row))
+                found[number] = segment.present_record(int(row))
     return found

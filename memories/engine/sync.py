@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from memories.engine.errors import MemvidError
 from memories.engine.gather import Gathering
+from memories.engine.ingest.walk import posix_name
 
 if TYPE_CHECKING:
     from memories.engine.memory import Memory
@@ -39,4 +40,20 @@ def _is_gone(path: str, followed: dict[str, Path]) -> bool:
     owner = max((name for name in followed if path.startswith(name + "/")), key=len, default=None)
     if owner is None:
         return False
-    return not os.path.lexists(followed[owner] / path.removeprefix(owner + "/"))
+    return not _is_there(followed[owner], path.removeprefix(owner + "/").split("/"))
+
+
+def _is_there(folder: Path, parts: list[str]) -> bool:
+    """Whether some file below `folder` is called so in a memory, where bytes that are no text are written out."""
+    if not parts:
+        return True
+    name, *rest = parts
+    if os.path.lexists(folder / name) and _is_there(folder / name, rest):
+        return True
+    return "\\x" in name and any(
+        _is_there(folder / entry, rest) for entry in _listed(folder) if posix_name(entry) == name
+    )
+
+
+def _listed(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []

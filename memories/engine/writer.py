@@ -21,11 +21,12 @@ import numpy as np
 import zstandard
 
 from . import varint
+from .boxing import directory_box, settle
 from .builder import SegmentBuilder
 from .changes import Attachment, Changes
 from .commits import GENESIS, Chain, read_end
-from .container import DIRECTORY, make_box, place_fragment, read_fragment
-from .directory import Directory, Segment, add_segment, merge_segments
+from .container import place_fragment, read_fragment
+from .directory import Directory
 from .errors import Damaged, MemvidError, Unsupported, UsageError
 from .packer import PackedPage, Packer
 from .pages import HEADER_SIZE, WITH_DICTIONARY, Kind, Page
@@ -83,8 +84,11 @@ class Note:
 
     def check(self) -> None:
         """Raises UsageError unless every text of it can be written as UTF-8."""
+        texts = [self.author, self.message, self.request]
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError("the commit's author, message and request id must be texts")
         try:
-            json.dumps([self.author, self.message, self.request, self.metadata], ensure_ascii=False).encode()
+            json.dumps([*texts, self.metadata], ensure_ascii=False, allow_nan=False).encode()
         except (UnicodeEncodeError, TypeError, ValueError) as error:
             raise UsageError(f"the commit's author, message or metadata cannot be stored ({error})") from None
 
@@ -347,22 +351,11 @@ class CommitWriter:
         head = {**self._info, "dictionaries": self._dictionaries, "sequence": self._sequence}
         if self._target.index is not None:
             head["index"] = self._target.index
-        references = [segment.reference() for segment in segments]
-        self._append(make_box(DIRECTORY, {"head": head, "segments": references}, new.blobs()))
+        self._append(directory_box(segments, head, new))
 
     @property
     def end(self) -> int:
         return self._written
-
-
-def settle(segments: list[Segment], new: Segment) -> tuple[list[Segment], Segment]:
-    """Adds a segment; those that no box holds (a lost box, an adopted tail) are merged into it."""
-    boxed = next((i for i, segment in enumerate(segments) if segment.box < 0), len(segments))
-    if boxed == len(segments):
-        return add_segment(segments, new)
-    merged = merge_segments([*segments[boxed:], new])
-    merged.level = max(0, (merged.last_commit - merged.first_commit + 1).bit_length() // 3)
-    return [*segments[:boxed], merged], merged
 
 
 def train(samples: list[bytes], size: int) -> zstandard.ZstdCompressionDict | None:

@@ -19,8 +19,8 @@ def import_file(hold: Hold) -> dict[str, Any]:
     name = os.path.basename(str(hold.job.params.get("staged") or ""))
     source = staging.folder_of(hold.job.pk) / name
     with alone(hold) as memory:
-        if hold.job.result.get("moving") and memory.path.exists() and not source.is_file():
-            report = hold.job.result["moving"]  # an attempt that was killed after the move
+        if hold.job.result.get("moving") and memory.path.exists():  # by an attempt that was killed then
+            report = hold.job.result["moving"]
         else:
             report = _check_and_move(hold, memory, source)
         if memory.head == 0:

@@ -39,7 +39,7 @@ def run(pk: UUID) -> list[UUID]:
         try:
             result = HANDLERS[hold.job.kind](hold) or {}
         except Cancelled as why:
-            hold.finish(Job.State.CANCELLED, str(why) or "cancelled: nothing of it was stored")
+            hold.finish(Job.State.CANCELLED, str(why) or "cancelled: what was not stored yet was left out")
         except (JobFailed, MemvidError) as error:
             hold.finish(Job.State.FAILED, str(error))
         except AWAY:

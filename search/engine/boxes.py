@@ -29,6 +29,13 @@ VECTOR = "vector"
 KEYWORD = "keyword"
 QUANTISATION = "int8"
 
+# What boxes may take: a file that anybody may have made must not claim gigabytes in a few bytes. Real vectors
+# and postings hardly shrink by compression; rows alone do.
+LARGEST_BOX = 1 << 28
+ROOM = 1 << 28  # bytes that all boxes of a kind may inflate to, and more by `RATIO` for each of their bytes
+RATIO = 16
+ROW_SIZE = 40  # bytes of a chunk's place, and of its length or scale
+
 Sections = dict[str, bytes]
 
 log = logging.getLogger(__name__)
@@ -54,9 +61,9 @@ class Rows:
         return {name: columns.pack_deltas(getattr(self, name)) for name in ("documents", "orders", "commits")}
 
     @classmethod
-    def read(cls, sections: Mapping[str, bytes]) -> "Rows":
-        rows = cls(*(columns.unpack_deltas(sections[name]) for name in ("documents", "orders", "commits")))
-        if not len(rows.documents) == len(rows.orders) == len(rows.commits):
+    def read(cls, sections: Mapping[str, bytes], count: int) -> "Rows":
+        rows = cls(*(columns.unpack_deltas(sections[name], count) for name in ("documents", "orders", "commits")))
+        if not len(rows.documents) == len(rows.orders) == len(rows.commits) == count:
             raise ValueError("its columns differ in length")
         return rows
 
@@ -96,9 +103,10 @@ class Vectors:
         return {"vectors": columns.deflate(self.packed.tobytes()), "scales": columns.deflate(self.scales.tobytes())}
 
     @classmethod
-    def read(cls, sections: Mapping[str, bytes], dimension: int) -> "Vectors":
-        packed = np.frombuffer(columns.inflate(sections["vectors"]), np.int8)
-        return cls(packed.reshape(-1, dimension), np.frombuffer(columns.inflate(sections["scales"]), np.float32))
+    def read(cls, sections: Mapping[str, bytes], dimension: int, count: int) -> "Vectors":
+        packed = np.frombuffer(columns.inflate(sections["vectors"], count * dimension), np.int8)
+        scales = np.frombuffer(columns.inflate(sections["scales"], count * 4), np.float32)
+        return cls(packed.reshape(count, dimension), scales)
 
 
 @dataclass(frozen=True)
@@ -115,26 +123,42 @@ def read(memory: "Memory", kind: str, model: str) -> list[Box]:
     One that contradicts itself is left out like one that is not there: its chunks are then not covered,
     searches say so, and the next build covers them.
     """
-    boxes = [_read(box) for box in memory.indexes() if (box.kind, box.model) == (kind, model)]
-    boxes = sorted((box for box in boxes if box), key=lambda box: box.serial)
+    boxes, room = [], ROOM
+    for box in reversed([box for box in memory.indexes() if (box.kind, box.model) == (kind, model)]):
+        room += RATIO * box.size
+        if found := _read(box, room):
+            room -= _inflated(box.header)
+            boxes.append(found)
+    boxes.sort(key=lambda box: box.serial)
     gone = frozenset().union(*(box.replaces for box in boxes))
     return [box for box in boxes if box.serial not in gone]
 
 
-def _read(box: "IndexBox") -> Box | None:
+def _read(box: "IndexBox", room: int) -> Box | None:
     header = box.header
     try:
         if header["format"] != FORMAT:
             return None
-        sections = _split(box.load(), header["sections"])
-        rows = Rows.read(sections)
-        content = Vectors.read(sections, header["dimension"]) if box.kind == VECTOR else Segment(sections)
+        if box.size > LARGEST_BOX or not 0 <= _inflated(header) <= room:
+            raise ValueError("it is larger than an index may be")
+        sections, count = _split(box.load(), header["sections"]), header["chunks"]
+        rows = Rows.read(sections, count)
+        vectors = box.kind == VECTOR
+        content = Vectors.read(sections, header["dimension"], count) if vectors else Segment(sections, count)
         if len(content) != len(rows):
             raise ValueError("it does not hold what its columns say")
         return Box(int(header["serial"]), frozenset(header.get("replaces", ())), rows, content)
     except (Damaged, ValueError, KeyError, TypeError, OverflowError) as error:
         log.warning("an index box was left out: %s", error)
         return None
+
+
+def _inflated(header: Mapping[str, Any]) -> int:
+    """Bytes that a box says it takes; ValueError or TypeError when it says no numbers."""
+    count, dimension = header["chunks"], header.get("dimension", 0)
+    if not isinstance(count, int) or not isinstance(dimension, int) or min(count, dimension) < 0:
+        raise ValueError("its header has odd numbers")
+    return count * (ROW_SIZE + dimension)
 
 
 def _split(payload: bytes, layout: list[list[Any]]) -> Sections:

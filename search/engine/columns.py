@@ -5,6 +5,7 @@ import zstandard
 
 # What a compressed part may inflate to: an index box comes from a file that anybody may have made.
 LIMIT = 1 << 28
+LONGEST = 10  # bytes of an integer
 
 
 def deflate(data: bytes) -> bytes:
@@ -26,8 +27,9 @@ def pack(values: np.ndarray) -> bytes:
     return deflate(encode(values).tobytes())
 
 
-def unpack(data: bytes) -> np.ndarray:
-    return decode(inflate(data))
+def unpack(data: bytes, most: int = LIMIT // LONGEST) -> np.ndarray:
+    """At most `most` integers; ValueError on more."""
+    return decode(inflate(data, LONGEST * most))
 
 
 def pack_deltas(values: np.ndarray) -> bytes:
@@ -36,8 +38,8 @@ def pack_deltas(values: np.ndarray) -> bytes:
     return pack(((steps << 1) ^ (steps >> 63)).view(np.uint64))
 
 
-def unpack_deltas(data: bytes) -> np.ndarray:
-    steps = unpack(data).view(np.uint64)
+def unpack_deltas(data: bytes, most: int = LIMIT // LONGEST) -> np.ndarray:
+    steps = unpack(data, most).view(np.uint64)
     return np.cumsum((steps >> np.uint64(1)).astype(np.int64) ^ -(steps & np.uint64(1)).astype(np.int64))
 
 

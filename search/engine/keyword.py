@@ -22,6 +22,9 @@ B = 0.75
 # Postings are compressed this many bytes at a time: a smaller block costs size, a larger one query time.
 BLOCK = 1 << 15
 
+# What the terms of a segment may inflate to: a language has less, and sorted words shrink to a fifth or so.
+LEAST_TERMS, MOST_TERMS, TERMS_RATIO = 1 << 16, 1 << 25, 32
+
 REMEDY = "write the memory anew with `memvid vacuum`, then index it"
 
 Sections = dict[str, bytes]
@@ -39,9 +42,9 @@ class _Forms(dict):
 class Segment:
     """The postings of some chunks, which are numbered from 0 in the order they were given."""
 
-    def __init__(self, sections: Mapping[str, bytes]):
+    def __init__(self, sections: Mapping[str, bytes], chunks: int):
         self._sections = {name: sections[name] for name in SECTIONS}
-        self.lengths = columns.unpack(sections["lengths"])  # terms in each chunk
+        self.lengths = columns.unpack(sections["lengths"], chunks)  # terms in each chunk
         self._inflated: tuple[int, bytes] = (-1, b"")
 
     def __len__(self) -> int:
@@ -53,13 +56,14 @@ class Segment:
     @cached_property
     def terms(self) -> list[bytes]:
         """Sorted by UTF-8 bytes."""
-        blob = columns.inflate(self._sections["terms"])
+        packed = self._sections["terms"]
+        blob = columns.inflate(packed, min(MOST_TERMS, LEAST_TERMS + TERMS_RATIO * len(packed)))
         return blob.split(b"\n") if blob else []
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each term: in how many chunks it occurs, where its postings begin and end."""
-        counts, sizes = (columns.unpack(self._sections[name]) for name in ("counts", "sizes"))
+        counts, sizes = (columns.unpack(self._sections[name], len(self.terms)) for name in ("counts", "sizes"))
         ends = np.cumsum(sizes)
         return counts, ends - sizes, ends
 
@@ -99,7 +103,8 @@ class Segment:
 
     @cached_property
     def _block_ends(self) -> np.ndarray:
-        return np.concatenate(([0], np.cumsum(columns.unpack(self._sections["blocks"]))))
+        most = len(self._sections["postings"])  # a block takes more than a byte
+        return np.concatenate(([0], np.cumsum(columns.unpack(self._sections["blocks"], most))))
 
 
 def build_segment(texts: Iterable[str]) -> Segment:
@@ -157,7 +162,8 @@ def _assemble(
             "sizes": columns.pack(spans),
             "blocks": columns.pack(np.array([len(block) for block in blocks], np.int64)),
             "postings": b"".join(blocks),
-        }
+        },
+        len(lengths),
     )
 
 

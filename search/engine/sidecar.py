@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FORMAT = "memvid-index"
 VERSION = 1
 
+# A chunk's line: base64 of a vector, a path with every character escaped.
+LEAST_SIZE, CHUNK_SIZE = 1 << 16, 1 << 14
+
 
 @dataclass(frozen=True)
 class Sidecar:
@@ -39,6 +42,8 @@ def _check_replaceable(path: Path) -> None:
     """What is there may be replaced only if it is a sidecar: `-i` must not cost anybody a file."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return
+    if not path.is_file():
+        raise MemvidError(f"{path} is no file: choose another name for the index sidecar")
     with path.open("rb") as file:
         if b"memvid-index" not in file.read(200):
             raise MemvidError(f"{path} is no index sidecar and is left as it is: choose another name")
@@ -65,15 +70,24 @@ def write_sidecar(memory: "Memory", path: str | Path, model: str | None = None) 
 def read_sidecar(memory: "Memory", path: str | Path) -> tuple[Sidecar | None, str]:
     """The vectors and "", or None and one line that says why the file was ignored."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(_text(Path(path), len(memory.chunks())))
         why = _mismatch(content, memory)
         if not why:
             return _read(content), ""
     except OSError as error:
         why = f"it cannot be read ({error.strerror})"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         why = "it is damaged, or no index of ours"
     return None, f"The index file {path} was ignored: {why}."
+
+
+def _text(path: Path, chunks: int) -> str:
+    """The whole file; ValueError when its beginning or its size is not that of a sidecar of so many chunks."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a FIFO must not hang
+        if FORMAT.encode() not in file.read(200) or os.fstat(file.fileno()).st_size > LEAST_SIZE + CHUNK_SIZE * chunks:
+            raise ValueError("it is no sidecar")
+        file.seek(0)
+        return file.read().decode()
 
 
 def _lines(memory: "Memory", model: str | None) -> Iterator[str]:

@@ -122,8 +122,9 @@ class Upload {
 
   async #sendAll(finishWith, entries = this.entries) {
     this.finishWith = finishWith;
-    this.waiting = [...entries];
-    this.total = entries.reduce((sum, entry) => sum + entry.file.size, 0);
+    const left = this.waiting.filter((old) => !entries.some((one) => one.path === old.path)); // of a drop that failed
+    this.waiting = [...left, ...entries];
+    this.total = this.waiting.reduce((sum, entry) => sum + entry.file.size, 0);
     this.done = 0;
     return this.#resume();
   }

@@ -1,25 +1,26 @@
 // Two ways to show frames behind one face: the real video, or pictures of its frames drawn by the server.
 // Both tell `onFrame(number)` what is shown and `onEnd()` when the last allowed frame is reached.
-const START_WITHIN = 15000;
 const PICTURES_A_SECOND = 4;
 
 export class VideoPlayer {
   constructor(video, { url, rate, onFrame, onEnd }) {
-    Object.assign(this, { video, rate, onFrame, onEnd, last: 0, number: 0 });
+    Object.assign(this, { video, rate, onFrame, onEnd, last: Infinity, number: 0 });
     video.src = url;
-    this.watchFrames();
   }
 
   // Rejects when this browser cannot play it.
   started() {
     const { video } = this;
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return resolve();
-      const late = setTimeout(() => reject(new Error("the video did not start")), START_WITHIN);
-      const end = (act, value) => () => (clearTimeout(late), act(value));
-      video.addEventListener("loadeddata", end(resolve), { once: true });
-      video.addEventListener("error", end(reject, new Error("the browser cannot play it")), { once: true });
+      video.addEventListener("loadeddata", resolve, { once: true });
+      video.addEventListener("error", () => reject(video.error), { once: true });
     });
+  }
+
+  begin(number) {
+    this.number = number;
+    this.watchFrames();
   }
 
   watchFrames() {
@@ -48,9 +49,12 @@ export class VideoPlayer {
     return !this.video.paused && !this.video.ended;
   }
 
+  // Resolves when the frame is on the screen.
   show(number) {
     this.number = number;
+    const there = new Promise((resolve) => this.video.addEventListener("seeked", resolve, { once: true }));
     this.video.currentTime = (number + 0.5) / this.rate; // its middle: rounding must not show the one before
+    return there;
   }
 
   play(speed) {
@@ -74,10 +78,11 @@ export class VideoPlayer {
 }
 
 export class PicturePlayer {
-  constructor(image, { urlOf, rate, onFrame, onEnd, onFailure }) {
-    Object.assign(this, { image, urlOf, rate, onFrame, onEnd, last: 0, number: 0, timer: null, playing: false, factor: 1 });
-    image.addEventListener("load", () => this.loaded());
-    image.addEventListener("error", () => (onFailure(this.number), this.loaded()));
+  constructor(image, { urlOf, rate, number, onFrame, onEnd, onLoad, onFailure }) {
+    Object.assign(this, { image, urlOf, rate, number, onFrame, onEnd, last: 0, timer: null, playing: false, factor: 1 });
+    const told = { signal: (this.listening = new AbortController()).signal };
+    image.addEventListener("load", () => (onLoad(), this.loaded()), told);
+    image.addEventListener("error", () => (onFailure(this.number), this.loaded()), told);
   }
 
   show(number) {
@@ -118,5 +123,6 @@ export class PicturePlayer {
 
   stop() {
     this.pause();
+    this.listening.abort();
   }
 }

@@ -17,6 +17,7 @@ register("watch", (root) => {
   const ticks = JSON.parse(document.getElementById("watch_ticks").textContent);
   const [video, picture, seek, slider, speed, note] = ["video", "picture", "seek", "history", "speed", "note"].map(part);
   const gone = new AbortController(); // ends every listener on the document
+  const cleanups = [];
   let last = Number(facts.last);
   let number = Number(facts.frame);
   let player = null;
@@ -169,47 +170,54 @@ register("watch", (root) => {
     history.replaceState(history.state, "", here);
   }
 
-  // -- which player
+  // -- which player: pictures at once, and the video when it is there; opening a large one takes a while
 
   function pictures(reason) {
-    player?.stop();
     if (video) video.hidden = true;
     picture.hidden = false;
     player = new PicturePlayer(picture, {
-      urlOf: pictureOf, rate, onFrame,
+      urlOf: pictureOf, rate, onFrame, number,
       onEnd: () => playing(false),
+      onLoad: () => say(reason),
       onFailure: (frame) => say(`Frame ${frame} could not be drawn: it is damaged, or the server could not be reached.`),
     });
-    picture.addEventListener("load", () => say(reason));
     player.last = last;
     say(reason);
+  }
+
+  function fallBack(film) {
+    if (gone.signal.aborted) return;
+    film.stop();
+    player.stop();
     playing(false);
+    pictures("The video could not be played here: the server draws its frames.");
+    show(number);
   }
 
   async function begin() {
-    if (!video) return pictures("");
+    pictures("");
+    if (!video) return;
     if (!facts.mediaType || !video.canPlayType(facts.mediaType)) {
       return pictures("This browser does not play this kind of video: the server draws its frames.");
     }
-    player = new VideoPlayer(video, {
-      url: `${facts.video}?v=${facts.version}`, rate, onFrame,
-      onEnd: () => playing(false),
-    });
-    player.last = last;
-    const mine = player;
-    const failed = () => {
-      if (player !== mine || gone.signal.aborted) return;
-      pictures("The video could not be played here: the server draws its frames.");
-      show(number);
-    };
+    const film = new VideoPlayer(video, { url: `${facts.video}?v=${facts.version}`, rate, onFrame, onEnd: () => playing(false) });
+    cleanups.push(() => film.stop());
     try {
-      await player.started();
+      await film.started();
+      await film.show(number);
     } catch {
-      return failed();
+      return fallBack(film);
     }
-    video.addEventListener("error", failed, { once: true });
-    player.show(number);
-    video.addEventListener("seeked", () => (picture.hidden = true), { once: true });
+    const going = player.playing;
+    player.stop();
+    film.last = last;
+    player = film;
+    video.addEventListener("error", () => fallBack(film), { once: true });
+    film.begin(number);
+    video.hidden = false;
+    picture.hidden = true;
+    say("");
+    if (going) toggle();
   }
 
   // -- controls
@@ -276,5 +284,9 @@ register("watch", (root) => {
   place(Number(slider.value));
   onFrame(number);
   begin();
-  return () => (gone.abort(), player?.stop());
+  return () => {
+    gone.abort();
+    player?.stop();
+    for (const cleanup of cleanups) cleanup();
+  };
 });

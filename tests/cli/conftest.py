@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,17 @@ class Ran:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+@contextmanager
+def small_disk(limit: int) -> Iterator[None]:
+    """No file can grow beyond `limit` bytes: writing more is an error, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

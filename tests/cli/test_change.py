@@ -40,6 +40,26 @@ def test_erase_leaves_no_trace_in_the_new_file(memvid, memory, before):
     assert memvid("verify e.mp4 --json").json["ok"]
 
 
+def test_erase_by_number(memvid, memory):
+    memvid("erase m.mp4 1 -o e.mp4")
+    assert memvid("info e.mp4 --json").json["documents"] == 2
+    assert "no commit of m.mp4 has a document '9'" in memvid("erase m.mp4 9 -o f.mp4", code=1).err
+
+
+def test_append_after_a_merge_replaces_only_what_came_from_that_folder(memvid, here):
+    for name in ("one", "two"):
+        folder = Path(name, "docs")
+        folder.mkdir(parents=True)
+        (folder / "a.txt").write_text(f"of {name}")
+        memvid(f"encode {folder} -o {name}.mp4 --no-index")
+    memvid("merge one.mp4 two.mp4 -o both.mp4 --no-index")
+    Path("two/docs/a.txt").write_text("of two, changed")
+    memvid("append two/docs --video both.mp4 --no-index")
+    memvid("export both.mp4 out")
+    assert Path("out/docs/a.txt").read_text() == "of one"
+    assert Path("out/two/docs/a.txt").read_text() == "of two, changed"
+
+
 def test_vacuum_keeps_the_present_only(memvid, memory):
     memvid("remove m.mp4 documents/code.py")
     memvid("vacuum m.mp4 -o v.mp4")

@@ -98,5 +98,22 @@ def test_indexing_does_not_change_the_history(memvid, memory):
     assert memvid("verify m.mp4 --json").json["ok"]
 
 
+def test_a_record_that_is_no_job_is_skipped_and_named(memvid, memory):
+    bad = Path(JobStore().folder, "idx_bad.json")
+    bad.mkdir(parents=True)
+    assert str(bad) in memvid("index-jobs").err
+    assert memvid("append new_docs --video m.mp4 --background-index --json").json["indexing"]["job"]
+
+
+@pytest.mark.parametrize("how", ["-i gone/x.json", "--background-index"])
+def test_a_commit_whose_index_fails_is_stored_and_says_so(memvid, memory, monkeypatch, how):
+    monkeypatch.setenv("MEMVID_HOME", "documents/code.py")
+    ran = memvid(f"append new_docs --video m.mp4 --json {how}", code=1)
+    assert ran.json["commit"] == 2 and ran.json["indexing"]["state"] == "failed"
+    assert ran.err.count("\n") == 1 and "m.mp4 is stored and whole, only its index is not" in ran.err
+    assert "`memvid index m.mp4` goes on" in ran.err
+    assert memvid("verify m.mp4 --json").json["ok"]
+
+
 def test_with_no_jobs(memvid):
     assert memvid("index-jobs").out == "no jobs\n"

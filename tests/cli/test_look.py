@@ -1,12 +1,16 @@
 """info, history, verify, diff, extract, export: what is said about a memory and what comes out of it."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from memories.engine.config import MODEL
-from tests.cli.conftest import FILES
+from memories.engine.memory import Memory
+from tests.cli.conftest import FILES, small_disk
+from tests.memories.engine.making import source
 
 DOCUMENTS = {name: text for name, text in FILES.items() if name.startswith("documents/")}
 
@@ -176,3 +180,45 @@ def test_reading_leaves_the_file_as_it_is(memvid, memory):
     for line in ("info m.mp4", "history m.mp4", "verify m.mp4", "search -v m.mp4 -q whale", "export m.mp4 out"):
         memvid(line)
     assert Path(memory).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line", ["export m.mp4 out", "extract m.mp4 --frame 0 -o f.png", "extract m.mp4 --frame 1 -o f.txt",
+             "diff m.mp4 m.mp4 --from 1 -o f.json"]
+)  # fmt: skip
+def test_what_cannot_be_written_whole_is_not_there(memvid, changed, line):
+    Path("out").mkdir()
+    before = sorted(os.listdir())
+    with small_disk(8):
+        ran = memvid(line, code=1)
+    assert ran.err.count("\n") == 1 and "File too large" in ran.err
+    assert sorted(os.listdir()) == before
+    assert not any(path.is_file() for path in Path("out").rglob("*"))
+
+
+def test_export_names_what_is_not_what_was_stored_and_goes_on(memvid, memory):
+    with Memory.open(memory) as opened:
+        opened.commit([replace(source("lie.txt", "another text"), digest=bytes(32))])
+    ran = memvid("export m.mp4 out", code=1)
+    assert ran.err == "memvid: 1 document not written: lie.txt: it is not what was stored: its digest differs\n"
+    assert {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()} == set(DOCUMENTS)
+
+
+def test_a_record_that_lies_fails_alone(memory):
+    with Memory.open(memory) as opened:
+        number = opened.document("documents/code.py").number
+        opened.state.documents[number] |= {"tags": None, "digest": 7}
+        outcomes = {outcome.path: outcome for outcome in opened.export("out")}
+    assert {path: outcome.state for path, outcome in outcomes.items()} == dict.fromkeys(DOCUMENTS, "stored") | {
+        "documents/code.py": "failed"
+    }
+    assert outcomes["documents/code.py"].reason.startswith("its record is damaged: ")
+
+
+def test_export_makes_no_folder_through_a_link(memvid, memory):
+    for name in ("elsewhere", "out"):
+        Path(name).mkdir()
+    Path("out/documents").symlink_to("../elsewhere", target_is_directory=True)
+    ran = memvid("export m.mp4 out --force", code=1)
+    assert "a link inside the folder leads out of it" in ran.err
+    assert not os.listdir("elsewhere")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,11 @@ def one_line(text: str) -> bool:
         ("encode documents -o x.mp4 --profile tiny", "video.profile = 'tiny' is not one of compact"),
         ("encode documents", "where to?"),
         ("encode -o x.mp4", "nothing to store: name files, folders or --text"),
+        ("encode '' -o x.mp4", "an empty name is no file or folder"),
+        ("export documents/code.py ''", "an empty name is no folder"),
+        ("encode documents -o x.mp4 --max-file-size inf", "invalid megabytes value: 'inf'"),
+        ("remove documents/code.py x --wait nan", "invalid seconds value: 'nan'"),
+        ("info documents/code.py -i documents", "-i documents: that is no file"),
         ("encode documents -o x.mp4 --no-index --background-index", "not allowed with"),
         ("encode --dirs new_docs/more.txt -o x.mp4", "that is a file; use --files"),
         ("append documents", "required: -v/--video"),
@@ -40,6 +46,9 @@ def one_line(text: str) -> bool:
         ("index-wait idx_1 --timeout soon", "invalid seconds value: 'soon'"),
         ("info m.mp4 --config gone.toml", "cannot read the settings in gone.toml"),
         ("info m.mp4 --log-level loud", "invalid choice: 'loud'"),
+        ("encode documents -o x.mp4 --max-file-size inf", "invalid megabytes value: 'inf'"),
+        ("encode documents -o x.mp4 --max-original 1e308", "invalid megabytes value: '1e308'"),
+        ("index-wait idx_1 --timeout nan", "invalid seconds value: 'nan'"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_2(memvid, line, said):
@@ -62,6 +71,7 @@ def test_a_wrong_call_is_one_line_and_exit_2(memvid, line, said):
         ("verify documents/code.py", "documents/code.py"),
         ("export documents/code.py out", "documents/code.py"),
         ("repair documents/code.py -o x.mp4", "documents/code.py"),
+        ("info /dev/zero", "/dev/zero is not a file"),
         ("merge documents/code.py documents/whale.md -o x.mp4", "documents/"),
         ("index-status idx_none", "no such job: idx_none"),
         ("index-status ../../etc", "no such job: '../../etc'"),
@@ -180,7 +190,7 @@ def test_ctrl_c_is_a_line_and_130(memvid, monkeypatch):
     def interrupt(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("memories.engine.jobs.JobStore.jobs", interrupt)
+    monkeypatch.setattr("memories.engine.jobs.JobStore.survey", interrupt)
     assert memvid("index-jobs", code=130).err == "memvid: interrupted\n"
 
 
@@ -194,6 +204,18 @@ def test_a_closed_pipe_is_quiet(here):
     assert ran.returncode == cli.PIPE_CLOSED == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize(
+    ("redirection", "said"),
+    [(">/dev/full", "No space left on device"), (">&-", "standard output is closed"), (">&- 2>&- <&-", "")],
+)
+def test_an_answer_that_cannot_be_printed_is_said_and_the_work_is_done(here, memvid, redirection, said):
+    command = f'"{sys.executable}" -m memories.cli encode documents -o m.mp4 --no-index {redirection}'
+    ran = subprocess.run(command, shell=True, check=False, stderr=subprocess.PIPE, text=True)
+    assert ran.returncode == 1 and said in ran.stderr
+    assert not said or (one_line(ran.stderr) and "the work is done" in ran.stderr)
+    assert memvid("verify m.mp4 --json").json["ok"]
+
+
 def test_words_after_two_dashes_are_names(memvid):
     assert "no such memory: --json" in memvid("info -- --json", code=1).err
 
@@ -204,3 +226,63 @@ def test_wait_takes_a_number_or_nothing():
     assert (args.wait, args.memory, args.documents) == (float("inf"), "m.mp4", ["d"])
     args = cli._parse(parser("remove"), cli._with_wait(["m.mp4", "d", "--wait", "2.5"]))
     assert args.wait == 2.5
+
+
+@pytest.mark.parametrize("line", ["index m.mp4 -i ./m.mp4", "append new_docs -v m.mp4 -i m.mp4", "info m.mp4 -i m.mp4"])
+def test_a_memory_of_the_call_is_no_place_for_its_index(memvid, memory, line):
+    before = Path(memory).read_bytes()
+    ran = memvid(line, code=2)
+    assert one_line(ran.err) and "is a memory of this call: the index needs a name of its own" in ran.err
+    assert Path(memory).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("info pipe", 1), ("search m.mp4 -q x -i pipe", 2), ("index m.mp4 -i pipe", 2), ("encode pipe -o x.mp4", 1)],
+)
+def test_a_pipe_is_not_waited_for(memvid, memory, line, code):
+    os.mkfifo("pipe")
+    assert one_line(memvid(line, code=code).err)
+
+
+def python(code: str, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("module", ["memories.cli.main", "argparse", "memories.engine.memory", "zxingcpp"])
+def test_ctrl_c_while_modules_are_loaded(memory, module):
+    code = f"""
+import os, signal, sys
+from memories.cli.__main__ import run
+
+class Sender:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Sender())
+sys.exit(run())
+"""
+    ran = python(code, "info", memory)
+    assert (ran.returncode, ran.stderr) == (130, "memvid: interrupted\n")
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_leaves_nothing_behind(here, number, said):
+    code = f"""
+import os, sys, time
+from memories.cli.__main__ import run
+from memories.engine.writer import CommitWriter
+
+def stopped(self):
+    assert any(name.endswith(".tmp") for name in os.listdir())
+    os.kill(os.getpid(), {int(number)})
+    time.sleep(60)
+
+CommitWriter.write = stopped
+sys.exit(run())
+"""
+    before = sorted(os.listdir())
+    ran = python(code, "encode", "documents", "-o", "x.mp4", "--no-index")
+    assert (ran.returncode, ran.stderr) == (128 + number, f"memvid: {said}\n")
+    assert sorted(os.listdir()) == before

@@ -3,9 +3,12 @@
 import fcntl
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import small_disk
 
 
 def states(ran) -> dict[str, str]:
@@ -257,3 +260,49 @@ def test_a_second_writer_is_refused_while_one_holds_the_lock(memvid, memory):
         memvid("append new_docs --video m.mp4 --wait 0.2", code=1)
         assert memvid("info m.mp4 --json").json["documents"] == 3
     memvid("append new_docs --video m.mp4 --wait --no-index")
+
+
+def test_a_file_whose_reading_fails_fails_alone(memvid, here):
+    Path("documents/broken.txt").symlink_to("/proc/self/mem")  # reading its first byte is an error
+    ran = memvid("encode documents --follow-symlinks -o m.mp4 --no-index", code=1)
+    assert "1 file failed, the rest is stored: documents/broken.txt: " in ran.err
+    assert documents(memvid) == {"documents/code.py", "documents/whale.md", "documents/deep/mind.txt"}
+
+
+def test_sync_keeps_a_file_whose_name_is_not_unicode(memvid, here):
+    Path("documents/d\\xe9j\udce0").mkdir()
+    for name in ("vu\udcff.txt", "gone\udcff.txt"):
+        Path("documents/d\\xe9j\udce0", name).write_text("text\n")
+    memvid("encode documents -o m.mp4 --no-index")
+    Path("documents/d\\xe9j\udce0/gone\udcff.txt").unlink()
+    ran = memvid("encode documents -o m.mp4 --sync --yes --include-extensions py --json --no-index")
+    removed = [path for path, state in states(ran).items() if state == "removed"]
+    assert removed == ["documents/d\\xe9j\\xe0/gone\\xff.txt"]
+
+
+@pytest.mark.parametrize(
+    ("size", "named"),
+    [(3_000_000, f"{tempfile.gettempdir()} cannot hold the working files"), (300_000, "m.mp4: nothing was committed")],
+    ids=["working files", "memory"],
+)
+def test_a_full_disk_is_one_line_that_names_it_and_leaves_nothing(memvid, here, size, named):
+    Path("noise.txt").write_text(os.urandom(size // 2).hex())
+    before = sorted(os.listdir())
+    with small_disk(100_000):
+        ran = memvid("encode noise.txt -o m.mp4 --no-index", code=1)
+    assert ran.err.count("\n") == 1 and named in ran.err and "File too large" in ran.err
+    assert sorted(os.listdir()) == before
+
+
+def test_hundreds_of_files_named_one_by_one_keep_their_names(memvid, here):
+    for folder in ("a", "b"):
+        (here / folder).mkdir()
+        for number in range(300):
+            (here / folder / f"file-{number}.txt").write_text(f"{folder} {number}")
+    first, second = (" ".join(f"{folder}/file-{number}.txt" for number in range(300)) for folder in "ab")
+    memvid(f"encode {first} -o m.mp4 --no-index")
+    assert memvid(f"append --video m.mp4 {first} --no-index --json").json["commit"] is None
+    memvid(f"append --video m.mp4 {second} --no-index")
+    assert len(documents(memvid)) == 600
+    assert (here / "listed/file-7.txt").read_text() == "a 7"
+    assert (here / "listed/b/file-7.txt").read_text() == "b 7"

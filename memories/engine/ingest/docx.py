@@ -16,6 +16,7 @@ from memories.engine.ingest.split import Unit, pack
 from memories.engine.model import Draft, Metadata
 
 MAIN_PART = "word/document.xml"
+LEVELS = tuple("123456789")
 
 
 def describe(path: Path, option: str) -> Metadata:
@@ -42,15 +43,27 @@ def _open(path: Path) -> Any:
 
 def _units(document: Any) -> Iterator[Unit]:
     path: dict[int, str] = {}
-    for block in document.iter_inner_content():
+    for block in _blocks(document):
         if hasattr(block, "rows"):
             yield from (Unit(row, PARAGRAPH + 1, tuple(path.values())) for row in _rows(block))
             yield Unit("\n", BLANK, tuple(path.values()))
             continue
-        level, text = PARAGRAPH, block.text
+        level, text = PARAGRAPH, block.text if len(block._p) else ""
         if text.strip() and (heading := _heading_level(block.style)) is not None:
             level = enter(path, heading, text.strip())
         yield Unit(text + "\n\n" if text.strip() else "\n", level if text.strip() else BLANK, tuple(path.values()))
+
+
+def _blocks(document: Any) -> Iterator[Any]:
+    """Paragraphs and tables one at a time: the library's own list of them takes a gigabyte for a hostile file."""
+    from docx.oxml.ns import qn
+    from docx.table import Table
+    from docx.text.paragraph import Paragraph
+
+    body = document._body
+    paragraph, table = qn("w:p"), qn("w:tbl")
+    for element in body._element.iterchildren(paragraph, table):
+        yield Paragraph(element, body) if element.tag == paragraph else Table(element, body)
 
 
 def _heading_level(style: Any) -> int | None:
@@ -59,7 +72,7 @@ def _heading_level(style: Any) -> int | None:
     if name == "Title":
         return 0
     kind, _, number = name.partition(" ")
-    return int(number) if kind == "Heading" and number.isdigit() else None
+    return int(number) if kind == "Heading" and number in LEVELS else None
 
 
 def _rows(table: Any) -> Iterator[str]:

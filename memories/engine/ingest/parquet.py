@@ -3,12 +3,13 @@
 import datetime
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from memories.engine.errors import IngestError
+from memories.engine.ingest.archive import HARMLESS, is_bomb
 from memories.engine.ingest.settings import SplitSettings
 from memories.engine.ingest.split import Unit, pack
 from memories.engine.ingest.structured import DATA_RANKS
@@ -17,6 +18,7 @@ from memories.engine.model import Draft, Metadata
 
 ROWS = 256
 LARGEST_ROW_GROUP = 1 << 30
+VALUE = 8  # bytes; in lists, any number of equal values takes a few bytes of the file
 
 
 def describe(path: Path, option: str) -> Metadata:
@@ -26,20 +28,37 @@ def describe(path: Path, option: str) -> Metadata:
 
 def parse(path: Path, split: SplitSettings, option: str) -> Iterator[Draft]:
     with _open(path) as file:
-        columns = _columns(file)
+        columns, texts = _columns(file), _texts(file)
+    with _open(path, texts) as file:
         for held in pack(_rows(file), split, DATA_RANKS):
             yield Draft("".join(unit.text for unit in held), columns)
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, dictionaries: Iterable[str] = ()) -> Any:
     from pyarrow.parquet import ParquetFile
 
-    file = ParquetFile(path, memory_map=False)
-    groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
-    if any(group.total_byte_size > LARGEST_ROW_GROUP for group in groups):
+    file = ParquetFile(path, memory_map=False, read_dictionary=list(dictionaries))
+    largest = max((_inflated(file.metadata.row_group(n)) for n in range(file.metadata.num_row_groups)), default=0)
+    if largest > LARGEST_ROW_GROUP or is_bomb(largest, path.stat().st_size):
         file.close()
-        raise IngestError("has a row group of more than 1 GB: write it again with smaller ones")
+        raise IngestError(f"has a row group of {largest >> 20} MB: write it again with smaller ones")
     return file
+
+
+def _inflated(group: Any) -> int:
+    columns = [group.column(index) for index in range(group.num_columns)]
+    in_lists = sum(column.num_values for column in columns if "." in column.path_in_schema)
+    return max(group.total_byte_size, sum(column.total_uncompressed_size for column in columns)) + VALUE * in_lists
+
+
+def _texts(file: Any) -> list[str]:
+    """Columns to be read as they are stored, each text once, however many rows have it."""
+    columns = (file.schema.column(index) for index in range(len(file.schema)))
+    return [
+        column.path
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL"
+    ]
 
 
 def _columns(file: Any) -> Metadata:
@@ -48,11 +67,39 @@ def _columns(file: Any) -> Metadata:
 
 
 def _rows(file: Any) -> Iterator[Unit]:
-    for batch in file.iter_batches(batch_size=ROWS):
+    batches = (small for batch in file.iter_batches(batch_size=ROWS) for small in _small(batch))
+    for batch in batches:
         names = _distinct(batch.schema.names)
         for values in zip(*map(_values, batch.columns), strict=True):
             row = dict(zip(names, map(_plain, values), strict=True))
             yield Unit(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")) + "\n")
+
+
+def _small(batch: Any) -> Iterator[Any]:
+    """The same rows in batches that can be held as Python objects."""
+    if sum(map(_size, batch.columns)) <= HARMLESS:
+        yield batch
+    elif batch.num_rows == 1:
+        raise IngestError(f"has a row of more than {HARMLESS >> 20} MB: not stored")
+    else:
+        half = batch.num_rows // 2
+        yield from _small(batch.slice(0, half))
+        yield from _small(batch.slice(half))
+
+
+def _size(array: Any) -> int:
+    """Bytes once every text stands by itself."""
+    from pyarrow import compute, types
+
+    kind = array.type
+    if types.is_dictionary(kind) and (types.is_string(kind.value_type) or types.is_binary(kind.value_type)):
+        lengths = compute.binary_length(array.dictionary).take(array.indices)
+        return VALUE * len(array) + (compute.sum(lengths.cast("int64")).as_py() or 0)
+    if types.is_struct(kind):
+        return sum(map(_size, array.flatten()))
+    if types.is_nested(kind):
+        return VALUE * len(array) + _size(array.flatten())
+    return array.nbytes
 
 
 def _values(column: Any) -> list:

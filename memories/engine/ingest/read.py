@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from memories.engine.errors import IngestError
 from memories.engine.ingest import textfile
+from memories.engine.ingest.archive import is_bomb
 from memories.engine.ingest.registry import TEXT, Format, format_of
 from memories.engine.ingest.settings import SplitSettings
 from memories.engine.ingest.textfile import shown
@@ -118,7 +119,7 @@ def _extracted(
     return Source(
         path=name,
         digest=digest,
-        drafts=lambda: _drawn(path, lambda: parser.parse(path, split, chosen.option)),
+        drafts=lambda: _drawn(path, size, lambda: parser.parse(path, split, chosen.option)),
         size=size,
         media_type=chosen.media_type,
         encoding=None,
@@ -138,9 +139,13 @@ def _original(path: Path, digest: bytes) -> bytes:
     return data
 
 
-def _drawn(path: Path, drafts: Callable[[], Iterator[Draft]]) -> Iterator[Draft]:
+def _drawn(path: Path, size: int, drafts: Callable[[], Iterator[Draft]]) -> Iterator[Draft]:
     iterator = _guarded(path, drafts)
+    characters = 0
     while draft := _guarded(path, lambda: next(iterator, None)):
+        characters += len(draft.text)
+        if is_bomb(characters, size):
+            raise IngestError(f"{shown(path)} gives more than {characters >> 20} MB of text, like a bomb: not stored")
         yield draft
 
 

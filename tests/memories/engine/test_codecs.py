@@ -45,6 +45,19 @@ def test_geometry_and_rate_can_be_chosen(tmp_path):
         assert again.profile.fps == "25" and again.verify().ok
 
 
+def test_a_rate_that_no_mp4_can_count_in_becomes_the_nearest_fraction(tmp_path):
+    config = Config()
+    config.video.fps = 23.976023976
+    memory = Memory.create(tmp_path / "m.mp4", config=config)
+    memory.commit([source("a.txt", "text")])
+    memory.commit([source("b.txt", "text")])
+    assert memory.profile.fps == "24000/1001" and memory.verify().ok
+    assert [choose_profile(fps=fps).fps for fps in (30, "12.5", 239.123456789)] == ["30", "25/2", "19369/81"]
+    for fps in ("1e999999999", "nan", "inf", "1/0", "-5"):
+        with pytest.raises(UsageError, match="fps"):
+            choose_profile(fps=fps)
+
+
 def test_what_cannot_be_drawn_is_refused_before_anything_is_written(tmp_path):
     for facts in ({"version": 1}, {"version": 41}, {"error": "X"}, {"scale": 40}, {"fps": "0"}):
         with pytest.raises(UsageError):

@@ -142,6 +142,10 @@ def test_a_partial_file_is_enough(tmp_path):
         ("[folder]\nexclude_patterns = [1]", "is not a list of texts"),
         ("[qr]\nfill_color = 'blurple'", "is not a colour name"),
         ("[text\n", "is not valid TOML"),
+        ("a = " + "[" * 20_000, "nested too deeply"),
+        ("[video]\nfps = nan", "video.fps = nan is not a number from 1 to 240"),
+        ("[search]\nsimilarity_threshold = 1" + "0" * 400, "0… is not a number from -1 to 1"),
+        ("[text]\nchunk_size = inf", "text.chunk_size = inf is not a whole number"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, text, said):

@@ -93,6 +93,21 @@ def test_a_whole_commit_without_its_box_is_adopted(tmp_path):
         assert memory.verify().ok
 
 
+def test_an_index_restores_the_directory_that_a_kill_left_out(tmp_path):
+    path = tmp_path / "m.mp4"
+    memory = make(path, FIRST)
+    memory.commit([source("b.txt", SECOND["b.txt"])])
+    os.truncate(path, memory.log.directory.segments[-1].box)
+    with Memory.open(path) as adopted:
+        for payload in (b"one", b"two"):
+            adopted.append_index("words", "test", {}, payload, first_commit=1, last_commit=2)
+    with Memory.open(path) as memory:
+        assert [box.load() for box in memory.indexes()] == [b"one", b"two"] and memory.notes == []
+        memory.commit([source("c.txt", "more")])
+        assert memory.verify().ok and len(memory.indexes()) == 2
+    assert contents(path) == {**SECOND, "c.txt": "more"}
+
+
 KILLED = """
 import os, sys
 from memories.engine import writer

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from memories.engine import locks
 from memories.engine.container import View, init_segment
 from memories.engine.errors import Damaged, MemvidError
 from memories.engine.memory import Memory
@@ -165,3 +167,104 @@ def test_a_flip_in_the_mp4_header_is_seen_by_verify(whole, tmp_path):
     path.write_bytes(raw)
     with Memory.open(path) as memory:
         assert any("commit 1" in problem for problem in memory.verify().problems)
+
+
+def end_frame(path: Path) -> int:
+    with Memory.open(path) as memory:
+        return memory.log.directory.pages - 1
+
+
+@pytest.mark.parametrize("lost_box", [False, True], ids=["box whole", "box damaged"])
+def test_a_damaged_end_page_of_an_acknowledged_commit_is_never_cut_away(whole, tmp_path, lost_box):
+    path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
+    shutil.copy(whole, path)
+    frame = end_frame(path)
+    with Memory.open(path) as memory:
+        box = memory.log.directory.segments[-1].box
+    flip_sample(path, frame)
+    if lost_box:
+        with open(path, "r+b") as file:
+            file.seek(box + 50)
+            file.write(b"\xff" * 20)
+    before = path.read_bytes()
+    with Memory.open(path) as memory:
+        assert read_all(memory) == (TEXTS if lost_box else ALL)
+        assert any("repair" in note for note in memory.notes)
+        with pytest.raises(Damaged, match="repair"):
+            memory.commit([source("d.txt", "x")])
+        assert not memory.verify().ok
+    assert path.read_bytes() == before
+    report = Memory.repair(path, out)
+    assert frame in report.lost_frames and not report.incomplete
+    with Memory.open(out) as memory:
+        assert read_all(memory) == ALL and memory.verify().ok
+
+
+def zero_hole(raw: bytes, whole: Path) -> bytes:
+    """What a power cut may leave of a commit: its end reached the disk, a part before it did not, no box follows."""
+    with Memory.open(whole) as memory:
+        first = memory.commits()[1].first_frame
+        offset, size = memory.log.directory.place(first)
+        end = sum(memory.log.directory.place(memory.log.directory.pages - 1))
+    return raw[:offset] + bytes(size) + raw[offset + size : end]
+
+
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        (lambda raw, whole: raw + struct.pack(">I4s", 100, b"moof") + os.urandom(92), ALL),
+        (lambda raw, whole: raw + struct.pack(">I4s", 8, b"moof"), ALL),
+        (lambda raw, whole: raw + struct.pack(">I4s", 50, b"moof") + bytes(42), ALL),
+        (lambda raw, whole: raw + os.urandom(5000), ALL),
+        (zero_hole, TEXTS),
+    ],
+    ids=["garbage fragment", "empty fragment", "zeros", "noise", "hole"],
+)
+def test_what_no_commit_acknowledged_is_ignored_and_removed_by_the_next_writer(whole, tmp_path, tail, kept):
+    path = tmp_path / "m.mp4"
+    path.write_bytes(tail(whole.read_bytes(), whole))
+    with Memory.open(path) as memory:
+        assert read_all(memory) == kept and memory.notes and not memory.verify().ok
+        memory.commit([source("d.txt", "next")])
+    with Memory.open(path) as memory:
+        assert read_all(memory) == {**kept, "d.txt": "next"} and memory.verify().ok
+
+
+def test_a_file_that_was_joined_to_itself_reads_and_is_not_written(whole, tmp_path):
+    path = tmp_path / "m.mp4"
+    path.write_bytes(whole.read_bytes() * 2)
+    with Memory.open(path) as memory:
+        assert read_all(memory) == ALL
+        with pytest.raises(Damaged, match="something else follows"):
+            memory.commit([source("d.txt", "x")])
+
+
+def test_repair_without_the_manifest(whole, tmp_path):
+    path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
+    shutil.copy(whole, path)
+    flip_sample(path, 0)
+    report = Memory.repair(path, out)
+    assert report.lost_frames == [0] and "manifest" in report.lost[0]
+    with Memory.open(out) as memory:
+        assert read_all(memory) == ALL and memory.verify().ok
+
+
+def test_repair_names_every_chunk_of_a_lost_frame(tmp_path):
+    path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
+    memory = make(path, {f"{i}.txt": prose(300, i) for i in range(60)})
+    frame = memory.chunks()[30].frame
+    lost = {chunk.id for chunk in memory.chunks() if chunk.frame <= frame < chunk.frame + chunk.frames}
+    memory.close()
+    assert len(lost) > 2
+    flip_sample(path, frame)
+    report = Memory.repair(path, out)
+    assert all(any(line.startswith(f"chunk {name} of ") for line in report.lost) for name in lost)
+
+
+def test_a_commit_that_is_being_written_is_no_damage(whole, tmp_path):
+    path = tmp_path / "m.mp4"
+    path.write_bytes(whole.read_bytes() + whole.read_bytes()[-3000:-40])
+    with Memory.open(path) as memory:
+        with locks.writer(path):
+            assert memory.verify().ok
+        assert not memory.verify().ok

@@ -1,5 +1,6 @@
 """Files that are none of ours, or were made to hurt: one clear line, bounded memory, nothing outside the folder."""
 
+import json
 import os
 import shutil
 import struct
@@ -11,7 +12,8 @@ from random import Random
 import pytest
 import zstandard
 
-from memories.engine import container, writer
+from memories.engine import container, packer, records, writer
+from memories.engine.builder import SegmentBuilder
 from memories.engine.changes import Planner
 from memories.engine.errors import Damaged, MemvidError, NotAMemory, NotFound
 from memories.engine.maintenance import safe_join
@@ -89,6 +91,40 @@ def test_a_sparse_file_of_a_gigabyte_is_refused_in_bounded_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", SPARSE, path], capture_output=True, text=True, check=True)
     message, megabytes = done.stdout.splitlines()
     assert "sparse.mp4" in message and int(megabytes) < 400
+
+
+def small_and_hostile(tmp_path: Path, whole: Path) -> dict[str, Path]:
+    """Files of little data that once took gigabytes to open."""
+    raw = whole.read_bytes()
+    header = 1 << 31
+    sparse = {
+        "ftyp": struct.pack(">I4s", header, b"ftyp"),
+        "moov": raw[:32] + struct.pack(">I4s", header - 64, b"moov"),
+    }
+    paths = {}
+    for name, start in sparse.items():
+        paths[name] = tmp_path / f"{name}.mp4"
+        with open(paths[name], "wb") as file:
+            file.write(start)
+            file.truncate(header)
+            file.seek(0, 2)
+            file.write(struct.pack(">I4s", 8, b"moof"))
+    paths["boxes"] = tmp_path / "boxes.mp4"
+    paths["boxes"].write_bytes(raw + struct.pack(">I4s", 8, b"moof") * 2_000_000)
+    paths["rows"] = tmp_path / "rows.mp4"
+    shutil.copy(whole, paths["rows"])
+    rows = {"pages": 4, "operations": 1 << 27, "documents": 1}
+    bomb = zstandard.compress(bytes(31 << 27), 1)
+    rewrite_box(paths["rows"], lambda header, blobs: (edit(rows=rows)(header, blobs)[0], {**blobs, "operations": bomb}))
+    return paths
+
+
+def test_small_hostile_files_are_opened_in_bounded_memory(tmp_path):
+    whole = tmp_path / "whole.mp4"
+    make(whole, {"a.txt": prose(9000)}).close()
+    for name, path in small_and_hostile(tmp_path, whole).items():
+        done = subprocess.run([sys.executable, "-c", SPARSE, path], capture_output=True, text=True, check=True)
+        assert int(done.stdout.splitlines()[-1]) < 400, name
 
 
 def test_pages_that_inflate_to_gigabytes(tmp_path, monkeypatch):
@@ -175,6 +211,22 @@ def edit(**changes):
         lambda header, blobs: (header, {**blobs, "records": b"\xff" * 40}),
         lambda header, blobs: (header, {**blobs, "commits": zstandard.compress(b"[1, 2]")}),
         lambda header, blobs: (header, {**blobs, "commits": zstandard.compress(b"[" * 100_000)}),
+        lambda header, blobs: (header, {**blobs, "commits": zstandard.compress(b'[{"number": 1}]')}),
+        lambda header, blobs: ({**header, "head": {"number": 1, "hash": header["head"]["hash"]}}, blobs),
+        *(
+            lambda header, blobs, change=change: ({**header, "head": {**header["head"], **change}}, blobs)
+            for change in (
+                {"time": 10**18},
+                {"index": "abc"},
+                {"index": -7},
+                {"dictionaries": 5},
+                {"dictionaries": [[0, 9]]},
+                {"sequence": "x"},
+                {"chunks": "many"},
+                {"metadata": None},
+                {"hash": None},
+            )
+        ),
     ],
 )
 def test_a_box_that_lies_is_caught_by_the_pages(tmp_path, change):
@@ -186,6 +238,60 @@ def test_a_box_that_lies_is_caught_by_the_pages(tmp_path, change):
             assert {document.path: memory.text(document.number) for document in memory.documents()} == {"a.txt": text}
     except MemvidError as error:
         assert "\n" not in str(error)
+
+
+def forged(**changes):
+    """Edits the commits that the box lists, in their right shape."""
+
+    def change(header, blobs):
+        commits = json.loads(zstandard.decompress(blobs["commits"]))
+        return header, {**blobs, "commits": zstandard.compress(json.dumps([commits[0] | changes]).encode())}
+
+    return change
+
+
+def test_the_pages_overrule_what_a_box_says_of_the_head_and_verify_compares_the_history(tmp_path):
+    path = tmp_path / "m.mp4"
+    make(path, {"a.txt": prose(9000)}).close()
+    lie = {"chunks": 77, "documents": 8, "message": "a lie"}
+    rewrite_box(path, lambda header, blobs: ({**header, "head": {**header["head"], **lie}}, blobs))
+    with Memory.open(path) as memory:
+        assert memory.head.message == "first" and memory.stats()["documents"] == 1 and memory.verify().ok
+    rewrite_box(path, forged(author="someone else"))
+    with Memory.open(path) as memory:
+        assert "the directory's commits differ from the pages" in memory.verify().problems
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": [1]}, {"tags": None}, {"digest": "zz"}, {"encoding": 5}, {"encoding": "hex"}, {"encoding": "no such"},
+        {"original": 7}, {"original": {"commit": 1}}, {"meta": []}, {"overlap": -1}, {"size": "1"}, {"number": 1 << 40},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_hostile_document_records_in_pages_give_one_line(tmp_path, monkeypatch, change):
+    path = tmp_path / "m.mp4"
+    real = SegmentBuilder.head
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "check_record", lambda record: record)
+        patch.setattr(Memory, "_refresh", lambda self: None)
+        patch.setattr(
+            SegmentBuilder, "head", lambda self, head, page: (real(self, head, page), head.put.update(change))
+        )
+        build = records.build
+        patch.setattr(packer, "build", lambda heads, pieces: build([spoilt(head, change) for head in heads], pieces))
+        make(path, {"a.txt": "x"})
+    assert "makes no sense" in refused(path)
+
+
+def spoilt(head: records.Head, change: dict) -> records.Head:
+    return records.Head({**head.put, **change})
+
+
+def test_verify_names_a_path_that_leaves_the_folder(tmp_path, monkeypatch):
+    memory = hostile_paths(tmp_path / "m.mp4", ["../escaped.txt"], monkeypatch)
+    assert any("leaves the folder" in problem for problem in memory.verify().problems)
 
 
 def test_offsets_swapped_in_the_directory_never_give_a_wrong_text(tmp_path):

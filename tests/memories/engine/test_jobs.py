@@ -200,8 +200,24 @@ def test_no_memory_no_job(store, tmp_path):
 
 def test_a_record_that_cannot_be_read_does_not_hide_the_others(store, video):
     job = store.wait(store.submit(video).id, DEADLINE)
-    (store.folder / "idx_broken.json").write_text('{"id": "idx_bro')
-    assert {found.id: found.state for found in store.jobs()} == {job.id: "done", "idx_broken": "failed"}
+    record = json.loads((store.folder / f"{job.id}.json").read_text())
+    odd = [{"progress": "x"}, {"video": None}, {"state": "odd"}, {"created": "soon"}, {"started": None}, {"id": "x"}]
+    texts = ['{"id": "idx_bro', "null", "[" * 100_000, *(json.dumps(record | {"id": "idx_o"} | one) for one in odd)]
+    for number, text in enumerate(texts):
+        text = text.replace("idx_o", f"idx_o{number}")
+        (store.folder / f"idx_o{number}.json").write_text(text)
+    (store.folder / "idx_folder.json").mkdir()
+    (store.folder / "idx_NAME.json").write_text("{}")
+    jobs, bad = store.survey()
+    assert jobs == store.jobs() == [job] and len(bad) == len(texts) + 2
+    assert all(any(f"idx_o{number}" in note for note in bad) for number in range(len(texts)))
+    assert store.wait(store.submit(video).id, DEADLINE).state == "done"
+
+
+def test_a_folder_that_no_job_can_be_kept_in_is_named(video, tmp_path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(MemvidError, match="set MEMVID_HOME"):
+        JobStore(tmp_path / "home").submit(video)
 
 
 def test_old_finished_jobs_are_cleared_away(store, video):

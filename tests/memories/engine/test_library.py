@@ -141,6 +141,11 @@ def test_merge_videos(built, config):
         assert retriever.search("update", 5)[0].text.startswith("Update")
 
 
+def test_merge_wants_an_index_or_none_for_each_video(built):
+    with pytest.raises(UsageError, match="1 videos and 2 indexes"):
+        MemvidEncoder.merge_videos(["memory.mp4"], [None, None], "merged.mp4")
+
+
 def test_many_sources_one_commit(config):
     Path("table.csv").write_text("a,b\n1,2\n")
     Path("tool.py").write_text("def tool():\n    pass\n")
@@ -251,8 +256,17 @@ def test_chunks_by_id_and_around_it(retriever):
     assert [chunk.id for chunk in window][1] == hit.chunk_id
     assert len(window) == 3
     assert "".join(chunk.text for chunk in window) in Path("documents/long.txt").read_text()
-    with pytest.raises(NotFound, match="999"):
-        retriever.get_context_window("999.1")
+    for wrong in ("999.1", "zz", "1", "", "1.-1", f"{10**30}.1", f"1.{10**30}"):
+        with pytest.raises(NotFound, match="chunk"):
+            retriever.get_context_window(wrong)
+
+
+def test_a_closed_memory_says_so(retriever):
+    ref = retriever.memory.chunks()[0]
+    retriever.close()
+    for call in (lambda: retriever.get_chunk(ref.id), retriever.get_stats, lambda: retriever.memory.remove(["x"])):
+        with pytest.raises(MemvidError, match="was closed: open it again"):
+            call()
 
 
 def test_frames(retriever):

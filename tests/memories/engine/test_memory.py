@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from memories.engine import locks
 from memories.engine.errors import Conflict, Locked, MemvidError, NotFound, UsageError
 from memories.engine.memory import Memory
 from memories.engine.model import Draft
+from memories.engine.roots import recorded_roots
 
 from .making import make, prose, source
 
@@ -220,6 +223,89 @@ def test_merge_notes_where_each_part_came_from(tmp_path):
     }  # fmt: skip
     assert [c.metadata["origin"]["id"] for c in merged.commits()] == [one.id, two.id]
     assert merged.content("d.pdf") == b"%PDF bytes" and merged.verify().ok
+
+
+def rooted(path: Path, texts: dict[str, str], *roots: tuple[str, str]) -> Memory:
+    """A memory that has recorded roots: (name, place)."""
+    memory = Memory.create(path)
+    records = [{"name": name, "kind": "folder", "places": [place]} for name, place in roots]
+    memory.commit([source(name, text) for name, text in texts.items()], roots=records)
+    return memory
+
+
+def test_merge_keeps_roots_apart_and_vacuum_keeps_them(tmp_path):
+    one = rooted(tmp_path / "one.mp4", {"docs/a": "of one", "docs/s": "same"}, ("docs", "first"))
+    two = rooted(tmp_path / "two.mp4", {"docs/b": "of two", "docs/s": "same"}, ("docs", "second"))
+    more = rooted(tmp_path / "more.mp4", {"docs/c": "of one"}, ("docs", "first"))
+    merged = Memory.merge(tmp_path / "m.mp4", [one.path, two.path, more.path])
+    assert [d.path for d in merged.documents()] == ["docs/a", "docs/c", "docs/s", "two/docs/b"]
+    roots = {("docs", ("first",)), ("two/docs", ("second",))}
+    assert {(root.name, root.places) for root in recorded_roots(merged.commits())} == roots
+    again = merged.vacuum(tmp_path / "v.mp4")
+    assert {(root.name, root.places) for root in recorded_roots(again.commits())} == roots
+
+
+def test_more_roots_than_an_end_page_holds_survive_a_rewrite(tmp_path):
+    memory = rooted(tmp_path / "m.mp4", {"a": "x"})
+    names = [f"root {number:03}" for number in range(60)]
+    for some in (names[:20], names[20:40], names[40:]):
+        records = [{"name": name, "kind": "folder", "places": [sha256(name.encode()).hexdigest()]} for name in some]
+        memory.commit([source("a", some[0])], roots=records)
+    for rewritten in (memory.vacuum(tmp_path / "v.mp4"), Memory.merge(tmp_path / "n.mp4", [memory.path])):
+        assert sorted(root.name for root in recorded_roots(rewritten.commits())) == names
+
+
+@pytest.mark.parametrize("name", ["...mp4", "..mp4", "\udcff.mp4", f"{'n' * 250}.mp4"])
+def test_merge_of_an_oddly_named_memory(tmp_path, name):
+    one, two = make(tmp_path / "one.mp4", {"a": "of one"}), make(tmp_path / name, {"a": "of two"})
+    merged = Memory.merge(tmp_path / "m.mp4", [one.path, two.path])
+    (tmp_path / "out").mkdir()
+    assert {outcome.state for outcome in merged.export(tmp_path / "out")} == {"stored"}
+    assert sorted(merged.text(document.path) for document in merged.documents()) == ["of one", "of two"]
+
+
+def test_vacuum_of_a_memory_without_documents(tmp_path):
+    memory = make(tmp_path / "m.mp4", {"a": "x"})
+    memory.remove(["a"])
+    empty = memory.vacuum(tmp_path / "v.mp4")
+    assert empty.documents() == [] and empty.stats()["commits"] == 1 and empty.verify().ok
+
+
+def test_erase_takes_paths_and_numbers(tmp_path):
+    memory = make(tmp_path / "m.mp4", {"a": "x", "b": "y", "3": "named like a number", "d": "z"})
+    memory.remove(["b"])
+    erased = memory.erase(["3", 1, "2"], tmp_path / "e.mp4")  # a path, and two numbers of which one is gone
+    assert [document.path for document in erased.documents()] == ["d"] and erased.verify().ok
+    for wrong in (7, "7", "²", "9" * 5000):
+        with pytest.raises(NotFound, match="no commit of"):
+            memory.erase([wrong], tmp_path / "f.mp4")
+
+
+def test_moments_at_the_ends_of_the_calendar(tmp_path, monkeypatch):
+    memory = make(tmp_path / "m.mp4", {"a": "x"})
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert Memory.open(memory.path, at="9999-12-31").head.number == 1
+        with pytest.raises(NotFound, match="did not exist yet"):
+            Memory.open(memory.path, at="0001-01-01")
+    monkeypatch.undo()
+    time.tzset()
+    for wrong in ("²", "9" * 5000):
+        with pytest.raises(UsageError, match="neither a commit number nor a date"):
+            Memory.open(memory.path, at=wrong)
+
+
+def test_paths_are_written_plainly_and_notes_are_texts(tmp_path):
+    memory = Memory.create(tmp_path / "m.mp4")
+    paths = ["p", "p/b", "p//b", "./p", "p/", "p/./b"]
+    result = memory.commit([source(path, path) for path in paths], message=None, author=None)
+    assert [outcome.state for outcome in result.outcomes] == ["stored", "stored", *["failed"] * 4]
+    assert result.commit.message == "" and "use 'p/b'" in result.outcomes[2].reason
+    states = {outcome.path: outcome.state for outcome in memory.export(tmp_path / "out")}
+    assert states["p"] == "stored" and states["p/b"] in ("stored", "failed")
+    with pytest.raises(UsageError, match="must be texts"):
+        memory.commit([source("q", "q")], message=5)
 
 
 def test_diff_names_chunks_and_documents(tmp_path):

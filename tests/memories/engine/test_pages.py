@@ -18,8 +18,13 @@ operations = st.builds(
     st.one_of(st.none(), texts, st.binary(min_size=700, max_size=2500).map(lambda data: data.hex().encode())),
     st.one_of(st.none(), st.dictionaries(st.text(max_size=5), st.integers(), min_size=1, max_size=3)),
 )
+usual = {
+    "type": "text/plain", "encoding": "utf-8", "size": 1, "digest": "ab" * 32, "tags": [], "meta": {}, "overlap": 0,
+    "split": "",
+}  # fmt: skip
+documents = st.fixed_dictionaries({"number": st.integers(1, 99), "path": st.text(max_size=40)}).map(lambda d: usual | d)
 heads = st.one_of(
-    st.builds(Head, put=st.fixed_dictionaries({"number": st.integers(1, 99), "path": st.text(max_size=40)})),
+    st.builds(Head, put=documents),
     st.builds(Head, delete=st.integers(1, 99)),
 )
 

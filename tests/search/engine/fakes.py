@@ -20,6 +20,10 @@ class FakeBox:
     header: dict
     payload: bytes
 
+    @property
+    def size(self) -> int:
+        return len(self.payload)
+
     def load(self) -> bytes:
         return self.payload
 

@@ -1,7 +1,10 @@
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from search.engine import boxes, index, tokens
+from search.engine import boxes, columns, index, tokens
 from search.engine.boxes import KEYWORD, VECTOR, Living
 from search.engine.index import build_index
 from search.engine.searcher import Searcher
@@ -141,6 +144,8 @@ def test_chunks_in_two_boxes_count_once(memory):
         {"dimension": None},
         {"serial": "x"},
         {"replaces": 3},
+        {"chunks": "27"},
+        {"chunks": 26},
     ],
 )
 def test_a_box_that_contradicts_itself_is_built_again(memory, lie):
@@ -148,6 +153,19 @@ def test_a_box_that_contradicts_itself_is_built_again(memory, lie):
     memory.spoil(1, **lie)
     assert boxes.read(memory, VECTOR, "fake") == []
     assert build_index(memory, FakeEmbedder()).added == 27
+
+
+@pytest.mark.parametrize("claimed", [1, 10**7, 10**12])
+def test_a_box_that_claims_more_than_its_bytes_can_hold_is_not_loaded(memory, claimed):
+    build_index(memory, FakeEmbedder())
+    zeros = columns.deflate(bytes(10**8))
+    names = ("documents", "orders", "commits", "vectors", "scales")
+    memory._boxes[1] = replace(memory._boxes[1], payload=zeros * len(names))
+    memory.spoil(1, chunks=claimed, sections=[[name, len(zeros)] for name in names])
+    tracemalloc.start()
+    assert boxes.read(memory, VECTOR, "fake") == []
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
 
 
 def test_a_header_is_plain_data_and_the_columns_are_small():
@@ -173,4 +191,4 @@ def test_rows_join_by_document_order_and_commit():
     rows = boxes.Rows.of(memory.chunks())
     memory.put("a", "one", "other")
     assert Living(memory.chunks()).places(rows).tolist() == [0, -1]
-    assert np.array_equal(boxes.Rows.read(rows.sections()).orders, rows.orders)
+    assert np.array_equal(boxes.Rows.read(rows.sections(), 2).orders, rows.orders)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memories.engine.errors import Damaged
+from search.engine import columns
 from search.engine.keyword import K1, B, KeywordIndex, Segment, best, build_segment
 from search.engine.tokens import terms
 
@@ -50,7 +51,7 @@ def test_segments_with_deletions_score_like_a_new_index(one, two, data):
 @given(st.lists(st.text(max_size=80), max_size=20))
 def test_a_segment_read_back_from_its_sections_is_the_same(texts):
     segment = build_segment(texts)
-    again = Segment(segment.sections())
+    again = Segment(segment.sections(), len(segment))
     assert again.terms == segment.terms == sorted({term.encode() for text in texts for term in terms(text)})
     for place, text in enumerate(texts):
         for term, count in Counter(terms(text)).items():
@@ -67,7 +68,7 @@ def test_postings_longer_than_a_block_come_back_whole():
 
 def test_only_blocks_with_the_terms_asked_for_are_inflated(monkeypatch):
     texts = [f"aardvark word{number} zebra" for number in range(30_000)]
-    segment = Segment(build_segment(texts).sections())
+    segment = Segment(build_segment(texts).sections(), len(texts))
     opened = []
     inflate = Segment._block
     monkeypatch.setattr(Segment, "_block", lambda self, number: opened.append(number) or inflate(self, number))
@@ -103,6 +104,8 @@ def test_an_index_that_lies_is_refused_in_one_line():
     sections = build_segment(["whale and ship", "whale"]).sections()
     fewer = build_segment(["whale"]).sections()
     with pytest.raises(Damaged):
-        Segment(sections | {"lengths": fewer["lengths"]}).postings("whale")
+        Segment(sections | {"lengths": fewer["lengths"]}, 2).postings("whale")
     with pytest.raises(Damaged):
-        Segment(sections | {"postings": b"junk"}).postings("whale")
+        Segment(sections | {"postings": b"junk"}, 2).postings("whale")
+    with pytest.raises(Damaged, match="larger than it may be"):
+        Segment(sections | {"terms": columns.deflate(b"a\n" * 10**7)}, 2).postings("whale")

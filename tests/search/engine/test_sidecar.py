@@ -1,4 +1,6 @@
 import json
+import os
+import tracemalloc
 
 import pytest
 
@@ -106,6 +108,21 @@ def test_bytes_that_are_no_text_and_a_missing_file_are_ignored_with_a_note(memor
     assert "damaged" in read_sidecar(memory, path)[1]
     path.unlink()
     assert "cannot be read" in read_sidecar(memory, path)[1]
+
+
+def test_a_file_that_is_too_large_or_none_is_not_read(memory, path):
+    for beginning in (b"", path.read_bytes()):
+        path.write_bytes(beginning)
+        os.truncate(path, 1 << 30)
+        tracemalloc.start()
+        assert "no index of ours" in read_sidecar(memory, path)[1]
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        tracemalloc.stop()
+    path.unlink()
+    os.mkfifo(path)
+    assert read_sidecar(memory, path)[0] is None
+    with pytest.raises(MemvidError, match="is no file"):
+        write_sidecar(memory, path)
 
 
 def test_a_sidecar_that_cannot_be_written_leaves_the_old_one(memory, path):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from memories.engine.errors import IngestError
-from memories.engine.ingest import SplitSettings, archive, read_source, text_source
+from memories.engine.ingest import SplitSettings, archive, read_source, text_source, xlsx
 from tests.memories.engine.ingest import samples
 
 SPLIT = SplitSettings()
@@ -276,6 +276,55 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch)
     samples.write_bomb(tmp_path / "a.xlsx", "xl/workbook.xml", 2 << 20)
     with pytest.raises(IngestError, match="inflate to 2 MB in 3 parts: more than is safe"):
         read_source(tmp_path / "a.xlsx", "a.xlsx", SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "part", "old", "many", "reason"),
+    [
+        ("docx", "word/document.xml", b"<w:body>", b"<w:p/>", "more than 2,000,000 elements"),
+        ("epub", "OPS/two.xhtml", b"<body>", b"<p>", "more than 2,000,000 elements"),
+        (
+            "xlsx",
+            "xl/worksheets/sheet1.xml",
+            b"<sheetData>",
+            b'<row><c r="XFD1"/></row>',
+            "claims more than 65,536 cells",
+        ),
+    ],
+)
+def test_a_few_bytes_that_stand_for_millions_of_things_are_refused(
+    tmp_path, monkeypatch, suffix, part, old, many, reason
+):
+    monkeypatch.setattr(xlsx, "MOST_CELLS", 1 << 16)
+    path = tmp_path / f"a.{suffix}"
+    getattr(samples, f"write_{suffix}")(path)
+    samples.replace_in_zip(path, part, old, old + many * (2_000_001 if suffix != "xlsx" else 5))
+    with pytest.raises(IngestError, match=reason):
+        list(read_source(path, path.name, SPLIT).drafts())
+
+
+def test_one_text_in_every_row_of_a_parquet_file_is_a_bomb(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    long = "whale " * 100_000
+    for name, rows in (("flat", [long] * 100), ("nested", [[long, long]] * 50), ("row", [[long] * 100])):
+        path = tmp_path / f"{name}.parquet"
+        parquet.write_table(pyarrow.table({"a": rows}), path, compression="zstd")
+        with pytest.raises(IngestError, match=r"like a bomb|a row of more than 32 MB"):
+            list(read_source(path, path.name, SPLIT).drafts())
+
+
+def test_parquet_texts_that_repeat_come_back_in_their_rows(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = [{"a": ["x", None, "long " * 9000][n % 3], "b": [str(n % 2), "y"], "c": {"d": str(n)}} for n in range(900)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    source = read_source(tmp_path / "a.parquet", "a.parquet", SPLIT)
+    text = "".join(draft.text for draft in source.drafts())
+    assert [json.loads(line) for line in text.splitlines()] == rows
+    assert source.metadata["types"][0] == "string"
 
 
 def test_entities_in_a_docx_are_refused(tmp_path):

@@ -1,0 +1,180 @@
+"""Erasing documents: from every commit of the file, every row, and every copy that the site has made.
+
+It cannot be undone, and doing it twice does no harm: an attempt that was killed is simply made again.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, models, transaction
+from django.db.models.functions import Cast
+
+from .. import mirror, staging
+from ..engine import Memory as MemoryFile
+from ..engine.errors import NotFound
+from ..engine.history import document_changes
+from ..engine.rewrite import ERASED
+from ..media import shelf
+from ..models import Chunk, Commit, Document, Job, JobFile, Memory
+from ..working import Hold, JobFailed
+from . import indexing
+from .exporting import folder as exports
+from .rewriting import bring_vectors, rewrite
+from .writing import alone
+
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry)
+
+
+def erase(hold: Hold) -> dict[str, Any]:
+    numbers = {n for n in hold.job.params.get("documents") or () if isinstance(n, int)}
+    with alone(hold) as memory:
+        names = _names(memory, numbers) | set(hold.job.params.get("names") or ())
+        numbers |= _numbers(memory, names)
+        if not names:
+            raise JobFailed("these documents are no longer in this memory: nothing was erased")
+        _remember(hold.job, sorted(names))
+        if present := _in_file(memory, names):
+            rewrite(hold, memory, lambda file, out: file.erase(present, out, hold.part(0, 70)).close())
+        _clean_files(hold.job, memory, names)
+        _clean_rows(hold.job, memory, names, numbers)
+        mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
+        bring_vectors(memory)
+        _forget(hold.job)
+    _empty_tables()
+    return {"erased": len(names), "next": indexing.queue(memory, hold.job.created_by)}
+
+
+def _remember(job: Job, names: list[str]) -> None:
+    """For the next attempt, should this one be killed when neither file nor rows know the names any more."""
+    job.params = {**job.params, "names": names}
+    Job.objects.filter(pk=job.pk).update(params=job.params)
+
+
+def _forget(job: Job) -> None:
+    job.params = {key: value for key, value in job.params.items() if key != "names"}
+    Job.objects.filter(pk=job.pk).update(params=job.params)
+
+
+def _names(memory: Memory, numbers: set[int]) -> set[str]:
+    """Every path that the documents ever had; a document erases all others that ever had one of its paths."""
+    return {change.record["path"] for change in _records(memory) if change.number in numbers}
+
+
+def _numbers(memory: Memory, names: set[str]) -> set[int]:
+    return {change.number for change in _records(memory) if change.record["path"] in names}
+
+
+def _records(memory: Memory) -> list[Any]:
+    if not memory.path.exists():
+        return []
+    with MemoryFile.open(memory.path) as file:
+        return [change for change in document_changes(file, 0) if change.record is not None]
+
+
+def _in_file(memory: Memory, names: set[str]) -> list[str]:
+    return sorted({change.record["path"] for change in _records(memory)} & names)
+
+
+# -- copies on the disk
+
+
+def _clean_files(job: Job, memory: Memory, names: set[str]) -> None:
+    """Drafts of this memory that a killed worker left, staged uploads, downloads, pictures of frames."""
+    for draft in memory.path.parent.glob(f".{memory.pk}*"):
+        draft.unlink(missing_ok=True)
+    for file in JobFile.objects.filter(job__memory=memory, path__in=names).exclude(staged=""):
+        staging.drop(file.job_id, file.staged)
+    keys = list(Job.objects.filter(memory=memory).exclude(pk=job.pk).values_list("pk", flat=True))
+    for key in keys:
+        for name in (f"{key}.mp4", f".{key}.mp4"):
+            (exports() / name).unlink(missing_ok=True)
+        shutil.rmtree(staging.folder_of(key) / ".tree", ignore_errors=True)
+        (staging.folder_of(key) / ".reading").unlink(missing_ok=True)
+    shelf.forget(memory)
+    _clean_cache(memory)
+
+
+def _clean_cache(memory: Memory) -> None:
+    """Cached answers about this memory, and the journal of the store they were in."""
+    client = cache._cache.get_client(None, write=True)
+    found = [key for key in client.scan_iter(match=f"*{memory.pk}*", count=1000)]
+    if found:
+        client.delete(*found)
+        client.bgrewriteaof()
+
+
+# -- rows that the mirror does not make anew
+
+
+@transaction.atomic
+def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) -> None:
+    documents = list(Document.objects.filter(memory=memory, number__in=numbers).values_list("pk", flat=True))
+    _clean_audit(Document, documents, names)
+    chunks = Chunk.objects.filter(document__in=documents).values_list("pk", flat=True)
+    _clean_audit(Chunk, list(chunks), names)
+    files = JobFile.objects.filter(job__memory=memory, path__in=names)
+    jobs = set(files.values_list("job", flat=True))
+    _clean_audit(JobFile, list(files.values_list("pk", flat=True)), names)
+    files.update(path=ERASED, reason="", staged="", document=None)
+    strike = _striker(names)
+    for row in Job.objects.filter(memory=memory).exclude(pk=job.pk).iterator():
+        _clean_job(row, strike, numbers, row.pk in jobs)
+
+
+def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> None:
+    before = (row.params, row.result, row.reason, row.stage)
+    params, result, row.reason, row.stage = (strike(value) for value in before)
+    if row.params.get("document") in numbers or (held_file and row.params.get("text")):
+        params = {"erased": True}
+    if row.kind == Job.Kind.EXPORT:
+        result = {"erased": True}
+    row.params, row.result = params, result
+    if (row.params, row.result, row.reason, row.stage) != before:
+        Job.objects.filter(pk=row.pk).update(
+            params=row.params, result=row.result, reason=row.reason, stage=row.stage
+        )
+
+
+def _striker(names: set[str]) -> Any:
+    """A function that strikes the names, and the bare file names, out of every text in a value."""
+    every = sorted({part for name in names for part in (name, name.rpartition("/")[2])}, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in every if name))
+
+    def strike(value: Any) -> Any:
+        if isinstance(value, str):
+            return pattern.sub(ERASED, value)
+        if isinstance(value, list):
+            return [strike(item) for item in value]
+        return {key: strike(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    return strike
+
+
+def _clean_audit(model: type[models.Model], keys: list[int], names: set[str]) -> None:
+    """Who did something and when stays in the audit trail; what the document was called and said does not."""
+    struck = {
+        "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
+    }  # fmt: skip
+    about = LogEntry.objects.get_for_objects(model.objects.filter(pk__in=keys)) if keys else LogEntry.objects.none()
+    about.update(**struck)
+    for name in names:
+        spelled = json.dumps(name)[1:-1]
+        text = {"c": Cast("changes", models.TextField()), "s": Cast("serialized_data", models.TextField())}
+        said = models.Q(object_repr__contains=name) | models.Q(changes_text__contains=name)
+        for column in text:
+            said |= models.Q(**{f"{column}__contains": name}) | models.Q(**{f"{column}__contains": spelled})
+        keys_of = LogEntry.objects.annotate(**text).filter(said).values_list("pk", flat=True)
+        LogEntry.objects.filter(pk__in=list(keys_of)).update(**struck)
+
+
+def _empty_tables() -> None:
+    """Dead rows are made free now, not when the server finds time; their bytes go when the space is used again."""
+    with connection.cursor() as cursor:
+        for relation in (*EMPTIED, *(r.related_model for r in Chunk._meta.related_objects)):
+            cursor.execute(f"VACUUM {connection.ops.quote_name(relation._meta.db_table)}")
