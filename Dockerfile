@@ -26,7 +26,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libzbar0 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 memvid \
-    && useradd --system --uid 10001 --gid memvid --home-dir /data --shell /usr/sbin/nologin memvid \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /data --shell /usr/sbin/nologin memvid \
     && install -d -o memvid -g memvid -m 0700 /data
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MEMVID_DATA_DIR=/data
 WORKDIR /app
@@ -39,7 +39,7 @@ COPY memories ./memories
 COPY memvid_site ./memvid_site
 COPY search ./search
 COPY --from=front /front/dist ./static/dist
-USER memvid
+USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \

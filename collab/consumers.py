@@ -34,12 +34,8 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         for group in self.groups_joined:
             await self.channel_layer.group_discard(group, self.channel_name)
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Nothing is expected from the page."""
-
-    @classmethod
-    async def decode_json(cls, text_data: str) -> Any:
-        return None
+    async def receive(self, **frame: Any) -> None:
+        """Nothing is expected from the page, so nothing is parsed."""
 
     async def job_changed(self, event: dict[str, Any]) -> None:
         if event["memory"] is None or await self._may_see(UUID(event["memory"])):

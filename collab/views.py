@@ -22,7 +22,8 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "collab/no_workspace.html", {"form": WorkspaceForm()})
     since = services.visit(request.membership)
     page = queries.home(request.user, access.here(request), since)
-    return render(request, "collab/_home.html" if request.htmx else "collab/home.html", {"home": page})
+    context = {"home": page, "search_in_page": page.memories_count > 0}
+    return render(request, "collab/_home.html" if request.htmx else "collab/home.html", context)
 
 
 @login_required

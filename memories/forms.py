@@ -183,6 +183,7 @@ class MemoryForm(forms.ModelForm):
     class Meta:
         model = Memory
         fields = ("name", "description", "tags", "visibility", "index_mode")
+        labels = {"visibility": "Who may see it", "index_mode": "Search by meaning: when it is indexed"}
         widgets = {"visibility": forms.RadioSelect, "index_mode": forms.RadioSelect}
 
 

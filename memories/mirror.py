@@ -48,7 +48,9 @@ def follow(memory: Memory, progress: Progress | None = None) -> bool:
     except NONSENSE as error:
         log.exception("the file of memory %s was not mirrored", memory.pk)
         return _alarm(
-            memory, Memory.State.DAMAGED, f"its file says what no memory says ({type(error).__name__}): put back a backup"
+            memory,
+            Memory.State.DAMAGED,
+            f"its file says what no memory says ({type(error).__name__}): put back a backup",
         )
     memory.refresh_from_db()
     if changed:

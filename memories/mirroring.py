@@ -15,6 +15,12 @@ from .models import Commit, Document, Memory
 BATCH = 500  # rows
 BATCH_CHARACTERS = 4_000_000
 TEXT_SEARCH = "english"
+# Where the database's character type is C, PostgreSQL takes “ and — for letters; and what stands between < and > it
+# leaves out as a tag. So punctuation beyond ASCII, and brackets, become spaces before the words are taken.
+SEPARATORS = (
+    "[<>\x02\x03\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2000-\u200b\u200e-\u206f\u2e00-\u2e7f\u3000-\u3004"
+    "\u3008-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+)
 LONGEST_SEARCHED = 100_000  # characters of one chunk: PostgreSQL refuses a tsvector of 1 MB
 
 Progress = Callable[[int, int, str], None]
@@ -23,7 +29,7 @@ INSERT = """
 INSERT INTO memories_chunk (memory_id, document_id, "order", added, removed, frame, frame_span, size, lines, text,
     metadata, flag, words)
 SELECT d.memory_id, d.id, v.ord, v.added, v.removed, v.frame, v.span, v.size, v.lines, v.text,
-    v.metadata::jsonb, '', to_tsvector(%s::regconfig, left(v.text, %s))
+    v.metadata::jsonb, '', to_tsvector(%s::regconfig, regexp_replace(left(v.text, %s), %s, ' ', 'g'))
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::text[], %s::text[])
     AS v(document, ord, added, removed, frame, span, size, lines, text, metadata)
@@ -142,9 +148,7 @@ def _end_deleted(row: Memory, deleted: dict[int, list[int]]) -> None:
             )
 
 
-def _copy_chunks(
-    row: Memory, history: ChunkHistory, deleted: dict[int, list[int]], progress: Progress | None
-) -> None:
+def _copy_chunks(row: Memory, history: ChunkHistory, deleted: dict[int, list[int]], progress: Progress | None) -> None:
     done = 0
     for batch in _batches(history.versions(deleted)):
         _insert(row, batch)
@@ -177,7 +181,7 @@ def _insert(row: Memory, versions: list[ChunkVersion]) -> None:
     ]  # fmt: skip
     columns = [list(column) for column in zip(*table, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [TEXT_SEARCH, LONGEST_SEARCHED, *columns, row.pk])
+        cursor.execute(INSERT, [TEXT_SEARCH, LONGEST_SEARCHED, SEPARATORS, *columns, row.pk])
 
 
 def clean(text: str) -> str:

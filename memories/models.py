@@ -264,6 +264,7 @@ class Job(models.Model):
         VERIFY = "verify", "Verifying"
         EXPORT = "export", "Preparing a download"
         MIRROR = "mirror", "Following the file"
+        DUPLICATES = "duplicates", "Finding near-duplicates"
 
     class State(models.TextChoices):
         RECEIVING = "receiving"  # files are still on their way from the browser: no worker may take it yet

@@ -12,6 +12,7 @@ from collab import events
 from collab.models import User, Workspace
 
 from . import staging, tasks
+from .jobs import house
 from .models import Job, JobFile, Memory, MemoryPerson
 
 MOST_TAGS = 20
@@ -71,14 +72,9 @@ def restore(memories: Iterable[Memory]) -> None:
         _tell_memory(memory)
 
 
-def delete_for_good(memory: Memory) -> None:
-    """The rows, then the files: a file without rows is found by a rebuild, rows without a file are an alarm."""
-    path, jobs = memory.path, list(memory.jobs.values_list("pk", flat=True))
-    with transaction.atomic():
-        memory.delete()
-    path.unlink(missing_ok=True)
-    for job in jobs:
-        _drop_files(job)
+def delete_for_good(memory: Memory) -> bool:
+    """The rows and the files; False while a job is at work on it."""
+    return house.delete_for_good(memory)
 
 
 def _tell_memory(memory: Memory) -> None:
@@ -111,10 +107,8 @@ def start_once(kind: str, memory: Memory, by: User, params: dict | None = None) 
 
 
 def deliver(pk: UUID) -> None:
-    try:
-        tasks.deliver(pk)
-    except OSError:  # the broker is away (kombu's OperationalError is one): the reaper sends it later
-        pass
+    """Should the broker be away, the reaper sends it later."""
+    tasks.deliver(pk)
 
 
 @transaction.atomic
@@ -138,51 +132,39 @@ def cancel_job(job: Job) -> None:
 
 
 @transaction.atomic
-def retry_job(job: Job, by: User) -> Job:
-    """The job that does the work now: itself, or for files that failed in a job that succeeded a new one."""
-    if job.state == Job.State.DONE:
-        return retry_files(job, job.files.filter(state=JobFile.State.FAILED), by)
-    if job.state not in ENDED:
-        raise CannotRetry("it is still at work: wait for its end, or cancel it first")
+def retry_job(job: Job) -> None:
+    """From the start, or of an upload that ended well the files that failed. Raises CannotRetry."""
     if job.kind == Job.Kind.UPLOAD:
-        _check_staged(job)
-    elif "staged" in job.params and not staging.is_there(job.pk, job.params["staged"]):
+        retry_files(job, job.files.filter(state__in=(JobFile.State.FAILED, JobFile.State.WAITING)))
+        return
+    if "staged" in job.params and not staging.is_there(job.pk, job.params["staged"]):
         raise CannotRetry("the uploaded file is no longer on the server: upload it again")
-    if not Job.objects.filter(pk=job.pk, state__in=ENDED).update(
-        state=Job.State.QUEUED, attempts=0, cancel_requested=False, reason="", stage="", percent=None,
-        finished_at=None, lease_until=None, worker="",
-    ):  # fmt: skip
-        raise CannotRetry("it has just been started again")
-    transaction.on_commit(lambda: deliver(job.pk))
-    job.refresh_from_db()
-    tell(job)
-    return job
-
-
-def _check_staged(job: Job) -> None:
-    """Files that failed with the job wait again, if the server still has them."""
-    failed = job.files.filter(state__in=(JobFile.State.FAILED, JobFile.State.WAITING))
-    here = [file.pk for file in failed if staging.is_there(job.pk, file.staged)]
-    if not here and not job.params.get("sync_roots"):
-        raise CannotRetry("its files are no longer on the server: upload them again")
-    job.files.filter(pk__in=here).update(state=JobFile.State.WAITING, reason="")
+    if job.state == Job.State.DONE:
+        raise CannotRetry("it ended well: there is nothing to try again")
+    _queue_again(job)
 
 
 @transaction.atomic
-def retry_files(job: Job, files: Iterable[JobFile], by: User) -> Job:
-    """In a new job, as the commit of this one is made. Raises CannotRetry."""
-    here = [file for file in files if staging.is_there(job.pk, file.staged)]
-    if not here:
+def retry_files(job: Job, files: Iterable[JobFile]) -> None:
+    """Those that the server still has. Raises CannotRetry."""
+    here = [file.pk for file in files if staging.is_there(job.pk, file.staged)]
+    removes = bool(job.params.get("sync_roots")) and job.state != Job.State.DONE
+    if not here and not removes:
         raise CannotRetry("these files are no longer on the server: choose them again and upload them")
-    params = {"message": job.params.get("message", ""), "sync_roots": [], "text": None}
-    again = start_job(Job.Kind.UPLOAD, workspace=job.workspace, by=by, memory=job.memory, params=params)
-    for file in here:
-        if staging.move(file.staged, job.pk, again.pk):
-            JobFile.objects.create(job=again, path=file.path, size=file.size, staged=file.staged)
-    job.files.filter(pk__in=[file.pk for file in here]).update(
-        staged="", state=JobFile.State.SKIPPED, reason="tried again in a newer job"
-    )
-    return again
+    _queue_again(job)
+    job.files.filter(pk__in=here).update(state=JobFile.State.WAITING, reason="")
+
+
+def _queue_again(job: Job) -> None:
+    queued = Job.objects.filter(pk=job.pk, state__in=ENDED).update(
+        state=Job.State.QUEUED, attempts=0, cancel_requested=False, reason="", stage="", percent=None,
+        finished_at=None, lease_until=None, worker="",
+    )  # fmt: skip
+    if not queued:
+        raise CannotRetry("it is at work already: wait for its end, or cancel it first")
+    transaction.on_commit(lambda: deliver(job.pk))
+    job.refresh_from_db()
+    tell(job)
 
 
 def clear_jobs(jobs: Iterable[Job]) -> int:

@@ -1,7 +1,6 @@
 """Where uploads wait until a worker stores them: safe names, enough room, and nothing held in memory."""
 
 import errno
-import os
 import re
 import shutil
 import uuid
@@ -98,16 +97,6 @@ def _place(upload: UploadedFile, target: Path) -> None:
 def _suffix(path: str) -> str:
     suffix = PurePosixPath(path).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,10}", suffix) else ""
-
-
-def move(name: str, source: uuid.UUID, target: uuid.UUID) -> bool:
-    """To another job's folder; False when the upload is no longer there."""
-    folder_of(target).mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(folder_of(source) / name, folder_of(target) / name)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def is_there(job: uuid.UUID, name: str) -> bool:

@@ -86,12 +86,15 @@ def frame(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 @require_safe
 def thumbnail(request: HttpRequest, pk: UUID) -> HttpResponse:
-    memory = memory_read(request, pk)
+    return thumbnail_of(request, memory_read(request, pk))
+
+
+def thumbnail_of(request: HttpRequest, memory: Memory) -> HttpResponse:
     name = pictures.thumbnail_name(memory)
     try:
         return _picture(request, name, lambda: pictures.draw_thumbnail(memory, name))
-    except MemvidError as error:
-        return _no_picture(memory, error)
+    except MemvidError:  # a list of memories is no place to say why; the memory's own page does
+        return HttpResponse(pictures.placeholder(), content_type="image/png", headers={"Cache-Control": "no-store"})
 
 
 def _picture(request: HttpRequest, name: str, draw: Any) -> HttpResponse:

@@ -119,7 +119,8 @@ class Hold:
         """False when another worker has the job by now. No file of a job that has ended is left without an outcome."""
         facts = {"state": state, "reason": reason, "finished_at": timezone.now(), "lease_until": None, "stage": ""}
         percent = 100 if state == Job.State.DONE else None
-        facts |= {"percent": percent, "result": {**self.job.result, **(result or {})}}
+        kept = {key: value for key, value in self.job.result.items() if key != "writing"}
+        facts |= {"percent": percent, "result": {**kept, **(result or {})}}
         if not self._update(**facts):
             return False
         fail_waiting_files(self.job, reason or "it was not looked at: try it again")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 
 log = logging.getLogger("memvid.errors")
-TRY_AGAIN_AFTER = 10  # seconds, as the page itself does
+TRY_AGAIN_AFTER = 10  # seconds
 DISK_FULL, TOO_MANY_CONNECTIONS = "53100", "53300"  # SQLSTATE
 DEADLOCK, LOCK_TIMEOUT = "40P01", "55P03"
 _TOO_LARGE = {
@@ -44,7 +44,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
         )
     if _will_pass(error):
         log.warning("%s answered with 503: %s", request.path, error)
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(TRY_AGAIN_AFTER)})
+        what = "database" if isinstance(error, DatabaseError | InterfaceError) else "message broker"
+        page = _page(
+            503,
+            f"The {what} is away",
+            "Nothing is lost, and it usually comes back within a minute: wait a little, then try again.",
+        )
+        page["Retry-After"] = str(TRY_AGAIN_AFTER)
+        return page
     if isinstance(error, UnreadablePostError | DataError):
         return bad_request(request, error)
     return HttpResponse(render_to_string("500.html"), status=500)
@@ -62,6 +69,15 @@ def bad_request(request: HttpRequest, exception: BaseException) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(403, "You may not do this", "Ask an owner or an administrator of the workspace for the right to.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _page(
+        403,
+        "This page was open for too long",
+        "For your safety it was not sent: you have logged in or out since, or cookies are refused. "
+        "Go back, reload the page and try again.",
+    )
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -7,6 +7,7 @@ from urllib.parse import urlparse
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -108,7 +109,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "collab.audit.name_actor",
     "collab.middleware.CurrentWorkspace",
 ]
 ROOT_URLCONF = "memvid_site.urls"
@@ -140,7 +141,7 @@ RUN_DIR = MEMVID_DATA_DIR / "run"
 DATABASES = {"default": env_database("DATABASE_URL", f"postgresql://postgres@/memvid?host={RUN_DIR}")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if env_flag("DATABASE_POOL"):  # for the web process; a pool must not be carried over a fork into a worker
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 12, "timeout": 4}
 
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{RUN_DIR}/valkey.sock"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -219,6 +220,8 @@ if os.environ.get("OIDC_ISSUER"):
             "settings": {"server_url": os.environ["OIDC_ISSUER"]},
         }
     )
+# Chromium applies form-action to redirects too: the log-in form leads to the issuer's page.
+OIDC_ORIGINS = [f"{part.scheme}://{part.netloc}" for part in [urlparse(os.environ.get("OIDC_ISSUER", ""))] if part.netloc]
 MEMVID_OPEN_SIGNUP = env_flag("MEMVID_OPEN_SIGNUP", True)
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
@@ -241,7 +244,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        "form-action": [SELF, *OIDC_ORIGINS],
         "frame-ancestors": [NONE],
     }
 }
@@ -252,6 +255,7 @@ SECURE_SSL_REDIRECT = env_flag("SECURE_SSL_REDIRECT")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_flag("BEHIND_PROXY") else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https:")
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "memvid_site.errors.csrf_failure"
 
 # -- static files: built by `make front`, served by WhiteNoise
 
@@ -269,6 +273,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
     "SITE_LOGO": None,
+    "STYLES": [lambda request: static("memories/admin.css")],
     "LOGIN": {"redirect_after": lambda request: reverse_lazy("admin:index")},
 }
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .processes import Child, Console, Restarts
-from .stores import Postgres, StoreFailed, Valkey
+from .stores import Postgres, StoreFailed, Valkey, socket_folder
 
 BASE = Path(__file__).resolve().parent.parent
 LEAST_SPACE = 200 << 20  # bytes
@@ -85,7 +85,8 @@ class Run:
         self._environment["MEMVID_DATA_DIR"] = str(self.data)
         check_space(self.data)
         self._lock = lock(self.data)
-        host = os.environ.get("MEMVID_BIND", "127.0.0.1")
+        self._environment.setdefault("MEMVID_EMBEDDER_SOCKET", str(socket_folder(self.data) / "embedder.sock"))
+        host = os.environ.get("MEMVID_BIND") or "127.0.0.1"
         check_port(host, port)
         self._start_stores()
         self._once("migrate", "migrate", "--noinput", "-v0")
@@ -99,12 +100,7 @@ class Run:
             "-B", "-s", str(self.data / "beat"), "--without-gossip", "--without-mingle",
             stop_signal=signal.SIGQUIT, whole_group=False, grace=15,
         )  # fmt: skip
-        self._child("embedder", "search.embedder", self._socket(), needed=False)
-
-    def _socket(self) -> str:
-        from . import settings
-
-        return str(settings.EMBEDDER_SOCKET)
+        self._child("embedder", "search.embedder", self._environment["MEMVID_EMBEDDER_SOCKET"], needed=False)
 
     def _start_stores(self) -> None:
         for variable, store, check in (

@@ -9,13 +9,15 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Case, Value, When
 
-from memories.mirroring import TEXT_SEARCH
+from memories.mirroring import SEPARATORS, TEXT_SEARCH
 from memories.models import Chunk, Memory
 
 CANDIDATES = 1_000  # rows that are ranked: those with all words, and those with any
 MOST_WORDS = 32
 LONGEST_WORD = 100
 
+_SEPARATOR = re.compile(SEPARATORS)
+_QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
 _WORD = re.compile(r"\w+")
 _LAST = re.compile(r"(?:^|\s)(\w{2,})$")
 
@@ -30,6 +32,7 @@ class Asked:
     @classmethod
     def of(cls, text: str) -> "Asked | None":
         """None where there is no word in it."""
+        text = _SEPARATOR.sub(" ", text.translate(_QUOTES))
         text = " ".join(word[:LONGEST_WORD] for word in text.split())
         found = _WORD.findall(text)[:MOST_WORDS]
         if not found:

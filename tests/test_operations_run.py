@@ -1,4 +1,4 @@
-"""`make run` as an operator meets it: a first start, a second one beside it, a killed process, Ctrl-C, a later start."""
+"""`make run` as an operator meets it: a first start, one beside it, killed processes, Ctrl-C, a later start."""
 
 import os
 import queue
@@ -114,7 +114,7 @@ def test_a_day_in_the_life_of_a_run(start, data):
     assert log_in(run.base, email, password) == f"{run.base}/"
 
     beside = start()
-    assert f"process {run.process.pid}" in beside.until("in use by another")
+    beside.until(rf"in use by another .* \(process {run.process.pid}\)")
     assert beside.finish() == 1
 
     children = run.processes()
@@ -137,13 +137,11 @@ def test_a_day_in_the_life_of_a_run(start, data):
     again.until("ready after")
     everything = psutil.Process(again.process.pid).children(recursive=True)
     again.process.kill()
-    gone, alive = psutil.wait_procs(everything, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(everything, timeout=PATIENCE)
     assert alive == []
 
 
 def test_a_taken_port_is_one_line(start, data):
-    import socket
-
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

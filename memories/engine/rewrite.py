@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .changes import Planner
@@ -21,6 +21,7 @@ from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None
 ERASED = "[erased]"
+LEAST_STEM = 4  # characters
 LONGEST_LABEL = 60
 
 
@@ -185,14 +186,14 @@ def erase(source: Memory, documents: list[str | int], out: Path, progress: Progr
     gone = set().union(*(_called(history, wanted, source) for wanted in documents))
     if not gone:
         raise NotFound("there is nothing to erase: name at least one document")
-    paths = sorted(set().union(*(history[number] for number in gone)))
+    strike = striker(set().union(*(history[number] for number in gone)))
     with building(out) as temporary, like(source.profile, temporary) as fresh:
         tally = Tally()
         for info in log.commit_infos:
             frames = range(info["first_frame"], info["first_frame"] + info["frames"])
             originals = join_attachments(log.page(n) for n in frames if log.directory.kind(n) == Kind.ATTACHMENT)
             pages = (log.page(n) for n in frames if log.directory.kind(n) != Kind.PARITY)
-            commit = OldCommit(_without_names(info, paths), records_of(pages, log.parse, frozenset(frames)), originals)
+            commit = OldCommit(_without_names(info, strike), records_of(pages, log.parse, frozenset(frames)), originals)
             replay(fresh, commit, lambda number: number not in gone, tally, progress)
     return Memory.open(out)
 
@@ -207,21 +208,29 @@ def _called(history: dict[int, set[str]], wanted: str | int, source: Memory) -> 
     return found
 
 
-def _without_names(info: dict[str, Any], paths: list[str]) -> dict[str, Any]:
-    """The commit's facts with the erased documents' paths, and their bare names, struck out of what people wrote.
+def striker(paths: Iterable[str]) -> Callable[[Any], Any]:
+    """A function that strikes erased documents' names out of every text in a JSON value, as whole words.
 
-    What the commit says about the memory itself ("workspace") stays.
+    Their paths, the names in their folders, and these without the suffix, unless that is too short to mean them.
     """
-    names = sorted({name for path in paths for name in (path, path.rpartition("/")[2])}, key=len, reverse=True)
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in names if name))
+    files = [PurePosixPath(path) for path in paths]
+    names = {str(file) for file in files} | {file.name for file in files}
+    names |= {file.stem for file in files if len(file.stem) >= LEAST_STEM}
+    ordered = sorted((*paths, *names), key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in ordered if name))
 
     def strike(value: Any) -> Any:
         if isinstance(value, str):
             return pattern.sub(ERASED, value)
         if isinstance(value, list):
             return [strike(item) for item in value]
-        return {strike(key): strike(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return {key: strike(item) for key, item in value.items()} if isinstance(value, dict) else value
 
+    return strike
+
+
+def _without_names(info: dict[str, Any], strike: Callable[[Any], Any]) -> dict[str, Any]:
+    """The facts of a commit; what it says about the memory itself ("workspace") stays."""
     kept = {key: value if key == "workspace" else strike(value) for key, value in info["metadata"].items()}
     return {**info, "message": strike(info["message"]), "metadata": kept}
 

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from .. import facts, mirror
 from ..engine import Memory as MemoryFile
-from ..engine.errors import MemvidError, Unsupported
+from ..engine.errors import Unsupported
 from ..models import Memory
 from ..working import Hold, JobFailed
 from . import indexing

@@ -36,29 +36,40 @@ def _plan_removal(numbers: list[int], file: MemoryFile, planner: Planner) -> Non
 
 
 def edit(hold: Hold) -> dict[str, Any]:
-    """{"document", "changes": [{"order", "text" or null, "metadata"}], "head": commit the change was made on}."""
+    """{"document", "changes": [{"order", "text" or null, "metadata"}], "head": commit the change was made on,
+    "head_hash": its hash}."""
     params = hold.job.params
     edits = [_change(change) for change in params.get("changes") or []]
     message = params.get("message") or "Correction"
     with alone(hold) as memory:
         _needs_file(memory)
-        plan = partial(_plan_edit, params.get("document"), edits, params.get("head"))
+        seen = params.get("head"), params.get("head_hash")
+        plan = partial(_plan_edit, params.get("document"), edits, seen)
         result = commit(hold, plan, message=message, progress=hold.part(0, 80))
         mirror.follow(memory, hold.part(80, 99, stoppable=False))
     following = indexing.queue(memory, hold.job.created_by) if result.commit else []
     return {"commit": result.commit.number if result.commit else None, "next": following}
 
 
-def _plan_edit(number: Any, edits: list[Change], head: Any, file: MemoryFile, planner: Planner) -> None:
+def _plan_edit(number: Any, edits: list[Change], seen: tuple[Any, Any], file: MemoryFile, planner: Planner) -> None:
     record = file.log.directory.record_of(number) if isinstance(number, int) and number > 0 else None
     if record is None:
         raise JobFailed("the document is no longer in this memory: nothing was changed")
-    if isinstance(head, int) and _changed_after(file, number) > head:
+    if not _is_as_seen(file, number, *seen):
         raise JobFailed("somebody else has changed the document meanwhile: look at it and make the change again")
     try:
         planner.edit(record["path"], edits)
     except NotFound as error:
         raise JobFailed(str(error)) from None
+
+
+def _is_as_seen(file: MemoryFile, number: int, head: Any, digest: Any) -> bool:
+    """Whether the document is as it was at that commit, and the commit still one of the file's."""
+    if not isinstance(head, int):
+        return True
+    if isinstance(digest, str) and not (0 < head <= file.head.number and file.commits()[head - 1].hash.hex() == digest):
+        return False
+    return _changed_after(file, number) <= head
 
 
 def _changed_after(file: MemoryFile, number: int) -> int:

@@ -4,30 +4,30 @@ It cannot be undone, and doing it twice does no harm: an attempt that was killed
 """
 
 import json
-import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 from auditlog.models import LogEntry
-from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import connection, models, transaction
 from django.db.models.functions import Cast
 
 from .. import mirror, staging
 from ..engine import Memory as MemoryFile
-from ..engine.errors import NotFound
 from ..engine.history import document_changes
-from ..engine.rewrite import ERASED
+from ..engine.rewrite import ERASED, striker
 from ..media import shelf
 from ..models import Chunk, Commit, Document, Job, JobFile, Memory
 from ..working import Hold, JobFailed
 from . import indexing
 from .exporting import folder as exports
 from .rewriting import bring_vectors, rewrite
-from .writing import alone
+from .writing import alone, drop, drop_drafts
 
+STRUCK = {
+    "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
+}  # fmt: skip
 EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry)
 
 
@@ -35,29 +35,25 @@ def erase(hold: Hold) -> dict[str, Any]:
     numbers = {n for n in hold.job.params.get("documents") or () if isinstance(n, int)}
     with alone(hold) as memory:
         names = _names(memory, numbers) | set(hold.job.params.get("names") or ())
-        numbers |= _numbers(memory, names)
+        numbers |= _numbers(memory, names) | set(hold.job.params.get("numbers") or ())
         if not names:
             raise JobFailed("these documents are no longer in this memory: nothing was erased")
-        _remember(hold.job, sorted(names))
+        _set(hold.job, names=sorted(names), numbers=sorted(numbers))
+        _clean_audit_of(memory, names, numbers)
         if present := _in_file(memory, names):
             rewrite(hold, memory, lambda file, out: file.erase(present, out, hold.part(0, 70)).close())
         _clean_files(hold.job, memory, names)
         _clean_rows(hold.job, memory, names, numbers)
         mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
         bring_vectors(memory)
-        _forget(hold.job)
+        _set(hold.job, names=None, numbers=None)
     _empty_tables()
     return {"erased": len(names), "next": indexing.queue(memory, hold.job.created_by)}
 
 
-def _remember(job: Job, names: list[str]) -> None:
-    """For the next attempt, should this one be killed when neither file nor rows know the names any more."""
-    job.params = {**job.params, "names": names}
-    Job.objects.filter(pk=job.pk).update(params=job.params)
-
-
-def _forget(job: Job) -> None:
-    job.params = {key: value for key, value in job.params.items() if key != "names"}
+def _set(job: Job, **params: Any) -> None:
+    """What the next attempt needs, should this one be killed when neither file nor rows know the names any more."""
+    job.params = {key: value for key, value in {**job.params, **params}.items() if value is not None}
     Job.objects.filter(pk=job.pk).update(params=job.params)
 
 
@@ -86,14 +82,13 @@ def _in_file(memory: Memory, names: set[str]) -> list[str]:
 
 def _clean_files(job: Job, memory: Memory, names: set[str]) -> None:
     """Drafts of this memory that a killed worker left, staged uploads, downloads, pictures of frames."""
-    for draft in memory.path.parent.glob(f".{memory.pk}*"):
-        draft.unlink(missing_ok=True)
+    drop_drafts(memory)
     for file in JobFile.objects.filter(job__memory=memory, path__in=names).exclude(staged=""):
         staging.drop(file.job_id, file.staged)
     keys = list(Job.objects.filter(memory=memory).exclude(pk=job.pk).values_list("pk", flat=True))
     for key in keys:
-        for name in (f"{key}.mp4", f".{key}.mp4"):
-            (exports() / name).unlink(missing_ok=True)
+        for path in (*exports().glob(f"{key}.*"), *exports().glob(f".{key}*")):
+            drop(path)
         shutil.rmtree(staging.folder_of(key) / ".tree", ignore_errors=True)
         (staging.folder_of(key) / ".reading").unlink(missing_ok=True)
     shelf.forget(memory)
@@ -114,15 +109,10 @@ def _clean_cache(memory: Memory) -> None:
 
 @transaction.atomic
 def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) -> None:
-    documents = list(Document.objects.filter(memory=memory, number__in=numbers).values_list("pk", flat=True))
-    _clean_audit(Document, documents, names)
-    chunks = Chunk.objects.filter(document__in=documents).values_list("pk", flat=True)
-    _clean_audit(Chunk, list(chunks), names)
     files = JobFile.objects.filter(job__memory=memory, path__in=names)
     jobs = set(files.values_list("job", flat=True))
-    _clean_audit(JobFile, list(files.values_list("pk", flat=True)), names)
     files.update(path=ERASED, reason="", staged="", document=None)
-    strike = _striker(names)
+    strike = striker(names)
     for row in Job.objects.filter(memory=memory).exclude(pk=job.pk).iterator():
         _clean_job(row, strike, numbers, row.pk in jobs)
 
@@ -136,41 +126,32 @@ def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> Non
         result = {"erased": True}
     row.params, row.result = params, result
     if (row.params, row.result, row.reason, row.stage) != before:
-        Job.objects.filter(pk=row.pk).update(
-            params=row.params, result=row.result, reason=row.reason, stage=row.stage
-        )
+        Job.objects.filter(pk=row.pk).update(params=row.params, result=row.result, reason=row.reason, stage=row.stage)
 
 
-def _striker(names: set[str]) -> Any:
-    """A function that strikes the names, and the bare file names, out of every text in a value."""
-    every = sorted({part for name in names for part in (name, name.rpartition("/")[2])}, key=len, reverse=True)
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in every if name))
+def _clean_audit_of(memory: Memory, names: set[str], numbers: set[int]) -> None:
+    """Who did something and when stays in the audit trail; what the document was called and said does not.
 
-    def strike(value: Any) -> Any:
-        if isinstance(value, str):
-            return pattern.sub(ERASED, value)
-        if isinstance(value, list):
-            return [strike(item) for item in value]
-        return {key: strike(item) for key, item in value.items()} if isinstance(value, dict) else value
+    First of all, while the rows that its entries are about can still be found.
+    """
+    documents = Document.objects.filter(memory=memory, number__in=numbers)
+    for rows in (
+        documents, Chunk.objects.filter(document__in=documents),
+        JobFile.objects.filter(job__memory=memory, path__in=names),
+    ):  # fmt: skip
+        kind = ContentType.objects.get_for_model(rows.model)
+        LogEntry.objects.filter(content_type=kind, object_id__in=rows.values("pk")).update(**STRUCK)
+    for name in sorted(names | {name.rpartition("/")[2] for name in names}):
+        LogEntry.objects.filter(pk__in=list(_saying(name).values_list("pk", flat=True))).update(**STRUCK)
 
-    return strike
 
-
-def _clean_audit(model: type[models.Model], keys: list[int], names: set[str]) -> None:
-    """Who did something and when stays in the audit trail; what the document was called and said does not."""
-    struck = {
-        "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
-    }  # fmt: skip
-    about = LogEntry.objects.get_for_objects(model.objects.filter(pk__in=keys)) if keys else LogEntry.objects.none()
-    about.update(**struck)
-    for name in names:
-        spelled = json.dumps(name)[1:-1]
-        text = {"c": Cast("changes", models.TextField()), "s": Cast("serialized_data", models.TextField())}
-        said = models.Q(object_repr__contains=name) | models.Q(changes_text__contains=name)
-        for column in text:
-            said |= models.Q(**{f"{column}__contains": name}) | models.Q(**{f"{column}__contains": spelled})
-        keys_of = LogEntry.objects.annotate(**text).filter(said).values_list("pk", flat=True)
-        LogEntry.objects.filter(pk__in=list(keys_of)).update(**struck)
+def _saying(name: str) -> models.QuerySet[LogEntry]:
+    columns = ("changes", "serialized_data", "additional_data")
+    said = models.Q(object_repr__contains=name) | models.Q(changes_text__contains=name)
+    for column in columns:
+        said |= models.Q(**{f"{column}_said__contains": name})
+        said |= models.Q(**{f"{column}_said__contains": json.dumps(name)[1:-1]})
+    return LogEntry.objects.annotate(**{f"{c}_said": Cast(c, models.TextField()) for c in columns}).filter(said)
 
 
 def _empty_tables() -> None:

@@ -23,7 +23,7 @@ def export(hold: Hold) -> dict[str, Any]:
     if memory is None or not memory.path.exists():
         raise JobFailed("there is nothing to download: the memory has no file")
     target = folder() / f"{hold.job.pk}.mp4"
-    draft = folder() / f".{hold.job.pk}.mp4"
+    draft = folder() / f"{hold.job.pk}.draft"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.unlink(missing_ok=True)
     try:

@@ -19,7 +19,7 @@ from ..engine.errors import Locked
 from ..media import shelf
 from ..models import TRASH_DAYS, Commit, Job, JobFile, Memory
 from . import exporting, indexing
-from .writing import lock_path
+from .writing import drop, drop_drafts, lock_path
 
 SEEN = "memvid.seen"
 SETTLED = 2.0  # seconds since the last write: somebody who is writing a commit writes all the time
@@ -127,8 +127,7 @@ def delete_memory_files(memory: Memory) -> None:
         staging.drop_all(key)
         (exporting.folder() / f"{key}.mp4").unlink(missing_ok=True)
     shelf.forget(memory)
-    for draft in memory.path.parent.glob(f".{memory.pk}*"):
-        draft.unlink(missing_ok=True)
+    drop_drafts(memory)
     memory.path.unlink(missing_ok=True)
     lock_path(memory).unlink(missing_ok=True)
 
@@ -159,16 +158,20 @@ def _is_rubbish(folder: Path, job: Job | None, has_failed_files: bool) -> bool:
 def clean_exports() -> int:
     old = [path for path in _entries(exporting.folder()) if _age(path) > KEPT.total_seconds()]
     for path in old:
-        path.unlink(missing_ok=True)
+        drop(path)
     return len(old)
 
 
 def clean_left_over() -> int:
     """Drafts of killed workers, and uploads whose request was cut off."""
-    drafts = [path for path in _entries(settings.MEMVID_DATA_DIR / "memories") if path.name.startswith(".")]
+    drafts = [
+        path
+        for path in _entries(settings.MEMVID_DATA_DIR / "memories")
+        if path.name.startswith(".") or path.suffix == ".draft"
+    ]
     old = [path for path in (*drafts, *_entries(Path(settings.FILE_UPLOAD_TEMP_DIR))) if _age(path) > LEFT_OVER]
     for path in old:
-        path.unlink(missing_ok=True)
+        drop(path)
     return len(old)
 
 

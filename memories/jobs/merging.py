@@ -10,8 +10,8 @@ from ..engine.writer import Note
 from ..models import Memory
 from ..working import Hold, JobFailed
 from . import indexing
-from .rewriting import beside, bring_vectors
-from .writing import alone, author
+from .rewriting import bring_vectors
+from .writing import alone, author, draft_path
 
 
 def merge(hold: Hold) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _sources(hold: Hold) -> list[Memory]:
 
 
 def _merge(hold: Hold, memory: Memory, sources: list[Memory]) -> None:
-    out: Path = beside(memory, hold.job)
+    out: Path = draft_path(memory, hold.job)
     out.unlink(missing_ok=True)
     report = hold.part(0, 80)
 

@@ -1,8 +1,7 @@
 """Files that are written anew beside the old one and take its place, with nobody writing in between."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..engine.publishing import sync_folder
 from ..models import Job, Memory
 from ..working import Hold, JobFailed
 from . import indexing
-from .writing import alone, author, writer
+from .writing import alone, author, draft_path, writer
 
 Write = Callable[[MemoryFile, Path], None]
 INTERRUPTED = (
@@ -55,7 +54,7 @@ def rewrite(hold: Hold, memory: Memory, write: Write) -> None:
     Vectors of chunks that stay travel along. Whoever waits for the lock opens the new file then.
     """
     _refuse_interrupted(hold.job)
-    out = beside(memory, hold.job)
+    out = draft_path(memory, hold.job)
     out.unlink(missing_ok=True)
     try:
         with writer(hold, memory.path):
@@ -69,23 +68,11 @@ def rewrite(hold: Hold, memory: Memory, write: Write) -> None:
         out.unlink(missing_ok=True)
 
 
-def beside(memory: Memory, job: Job) -> Path:
-    return memory.path.with_name(f".{memory.pk}.{job.pk}.mp4")
-
-
 def _refuse_interrupted(job: Job) -> None:
     """A job that a killed worker left behind finds its commit by its request id, which a new file may not have."""
     left = Job.objects.filter(memory=job.memory_id, state=Job.State.RUNNING, attempts__gt=0).exclude(pk=job.pk)
     if left.filter(result__has_key="writing").exists():
         raise JobFailed(INTERRUPTED)
-
-
-@contextmanager
-def noted(hold: Hold) -> Iterator[None]:
-    """Around a commit and writing down what it did."""
-    hold.keep(writing=True)
-    yield
-    hold.job.result.pop("writing", None)
 
 
 def carry_vectors(old: MemoryFile, path: Path) -> None:

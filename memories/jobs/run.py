@@ -9,7 +9,7 @@ from auditlog.context import set_actor
 from ..engine.errors import MemvidError
 from ..models import Job
 from ..working import AWAY, Cancelled, Hold, JobFailed, claim
-from . import checking, editing, erasing, exporting, importing, indexing, merging, rewriting, upload
+from . import checking, duplicates, editing, erasing, exporting, importing, indexing, merging, rewriting, upload
 
 log = logging.getLogger("memvid.jobs")
 
@@ -26,6 +26,7 @@ HANDLERS: dict[str, Callable[[Hold], dict | None]] = {
     Job.Kind.VERIFY: checking.verify,
     Job.Kind.EXPORT: exporting.export,
     Job.Kind.MIRROR: checking.follow,
+    Job.Kind.DUPLICATES: duplicates.find,
 }
 
 
@@ -46,7 +47,9 @@ def run(pk: UUID) -> list[UUID]:
             raise
         except OSError as error:
             log.exception("job %s failed", pk)
-            hold.finish(Job.State.FAILED, f"{error.strerror or type(error).__name__}: ask an administrator to look at it")
+            hold.finish(
+                Job.State.FAILED, f"{error.strerror or type(error).__name__}: ask an administrator to look at it"
+            )
         except Exception as error:
             log.exception("job %s failed", pk)
             hold.finish(Job.State.FAILED, f"unexpected {type(error).__name__}: see the worker's log, then try again")

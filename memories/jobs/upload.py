@@ -17,13 +17,12 @@ from django.db import transaction
 from .. import mirror
 from ..engine import Memory as MemoryFile
 from ..engine.changes import Planner
-from ..engine.errors import MemvidError
-from ..engine.ingest import text_source
-from ..engine.gather import split_settings, text_name
 from ..engine.config import Config
+from ..engine.gather import split_settings, text_name
+from ..engine.ingest import text_source
 from ..engine.model import Outcome
 from ..models import Job, JobFile, Memory
-from ..working import Cancelled, Hold
+from ..working import Hold
 from . import indexing, recovery, staged
 from .staged import Staged
 from .writing import alone, commit

@@ -1,6 +1,7 @@
 """Writing to a memory's file: one job of a memory at a time, one commit a job, whoever else writes it."""
 
 import errno
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,25 @@ OTHERS = "another program has been writing this memory for ten minutes: try agai
 
 def lock_path(memory: Memory) -> Path:
     return memory.path.with_suffix(".lock")
+
+
+def draft_path(memory: Memory, job: Job) -> Path:
+    return memory.path.with_name(f"{memory.pk}.{job.pk}.draft")
+
+
+def drop_drafts(memory: Memory) -> None:
+    """What killed workers left of files that never got their name. For who holds the memory alone."""
+    for pattern in (f".{memory.pk}*", f"{memory.pk}.*.draft"):
+        for path in memory.path.parent.glob(pattern):
+            drop(path)
+
+
+def drop(path: Path) -> None:
+    """A file or a folder, there or not."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -82,6 +102,7 @@ def commit(
     `plan` may be called again when the file was replaced meanwhile.
     """
     memory = hold.job.memory
+    hold.keep(writing=True)  # if this worker is killed now, no rewrite may take the request id out of the file
     note = Note(author(hold.job), clipped(message), request or str(hold.job.pk), facts.of(memory))
     deadline = time.monotonic() + PATIENCE
     tries = 0

@@ -123,8 +123,11 @@ def frame_rate(memory: Memory) -> tuple[float, str]:
 
 
 def plain(memory: Memory, error: MemvidError) -> str:
-    """Without the place on the server's disk."""
-    return str(error).replace(str(memory.path), "the file").replace(memory.path.name, "the file")
+    """Without the place on the server's disk, and as a sentence."""
+    name = memory.path.name
+    text = str(error).replace(str(memory.path), name)
+    text = text.removeprefix(f"{name}, ").removeprefix(f"{name}: ").replace(name, "the file")
+    return text[:1].upper() + text[1:]
 
 
 # -- one frame

@@ -120,6 +120,7 @@ class Migration(migrations.Migration):
                             ("verify", "Verifying"),
                             ("export", "Preparing a download"),
                             ("mirror", "Following the file"),
+                            ("duplicates", "Finding near-duplicates"),
                         ],
                         max_length=10,
                     ),

@@ -74,7 +74,7 @@ def _make_with_files(request: HttpRequest, workspace: Workspace, form: NewMemory
     files, text = with_paths(request), form.cleaned_data["text"]
     whole: UploadedFile | None = request.FILES.get("memory_file")
     title = text_name(form.cleaned_data["title"])
-    memory = _make(request, workspace, form, next((path for path, _ in files), whole.name if whole else title))
+    memory = _make(request, workspace, form, _first(files, whole, title if text.strip() else ""))
     if whole is not None:
         return memory, uploads.begin_import(memory, request.user, whole)
     if not files and not text.strip():
@@ -84,3 +84,8 @@ def _make_with_files(request: HttpRequest, workspace: Workspace, form: NewMemory
     if text.strip():
         uploads.take_text(job, title, text)
     return memory, uploads.finish(job)
+
+
+def _first(files: list[tuple[str, UploadedFile]], whole: UploadedFile | None, title: str) -> str:
+    """The path that an unnamed memory is named after."""
+    return files[0][0] if files else (whole.name if whole else title)

@@ -85,13 +85,12 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     _check_rights(request, job)
     try:
         if "file" in request.POST:
-            again = services.retry_files(job, _named_files(request, job), request.user)
+            services.retry_files(job, _named_files(request, job))
         else:
-            again = services.retry_job(job, request.user)
+            services.retry_job(job)
     except CannotRetry as reason:
         messages.error(request, f"Not started: {reason}.")
-        return back(request, "job", job.pk)
-    return redirect("job", again.pk)
+    return back(request, "job", job.pk)
 
 
 def _named_files(request: HttpRequest, job: Job) -> list[JobFile]:
@@ -151,7 +150,7 @@ def _retry_many(request: HttpRequest, failed: Iterable[Job]) -> None:
         try:
             if not _may_run(request, job):
                 raise CannotRetry("you may no longer do what it does")
-            services.retry_job(job, request.user)
+            services.retry_job(job)
             started += 1
         except CannotRetry as reason:
             reasons.add(str(reason))

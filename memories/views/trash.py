@@ -33,8 +33,10 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = Confirmation(request.POST or None, expected=memory.name.strip())
     if request.method == "POST":
         if form.is_valid():
-            services.delete_for_good(memory)
-            messages.success(request, f"“{memory.name}” is gone for good.")
+            if services.delete_for_good(memory):
+                messages.success(request, f"“{memory.name}” is gone for good.")
+            else:
+                messages.error(request, f"A job is at work on “{memory.name}”: wait for its end, then delete it again.")
             return redirect("trash")
         say_errors(request, form)
     return render(request, "memories/delete.html", {"memory": memory})

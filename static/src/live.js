@@ -12,6 +12,7 @@ let leaving = false;
 let timer = null;
 let socket = null;
 
+const shown = () => document.body.dataset.workspace && document.getElementById("live"); // pages inside the workspace
 const say = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 
 function chip(text) {
@@ -55,7 +56,7 @@ function connect() {
 addEventListener("pagehide", () => (leaving = true));
 addEventListener("pageshow", (event) => {
   leaving = false;
-  if (event.persisted && document.body.dataset.workspace) connect();
+  if (event.persisted && shown()) connect();
 });
 addEventListener("online", () => failures && connect());
-document.addEventListener("DOMContentLoaded", () => document.body.dataset.workspace && connect());
+document.addEventListener("DOMContentLoaded", () => shown() && connect());

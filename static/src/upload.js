@@ -10,10 +10,6 @@ const MOST_BYTES = 8 << 20;
 const MANIFEST = 1000; // files of one question
 const LARGEST_SUM = 64 << 20; // a larger file is sent without asking, as summing it would need it whole in memory
 
-register("upload", (form) => {
-  new Upload(form);
-});
-
 class Upload {
   constructor(form) {
     this.form = form;
@@ -250,3 +246,7 @@ async function sum(file) {
 }
 
 const count = (entries) => (entries.length === 1 ? "One file" : `${entries.length} files`);
+
+register("upload", (form) => {
+  new Upload(form);
+});

@@ -81,8 +81,19 @@ export class PicturePlayer {
   constructor(image, { urlOf, rate, number, onFrame, onEnd, onLoad, onFailure }) {
     Object.assign(this, { image, urlOf, rate, number, onFrame, onEnd, last: 0, timer: null, playing: false, factor: 1 });
     const told = { signal: (this.listening = new AbortController()).signal };
-    image.addEventListener("load", () => (onLoad(), this.loaded()), told);
-    image.addEventListener("error", () => (onFailure(this.number), this.loaded()), told);
+    const failed = () => {
+      image.classList.add("is-broken");
+      onFailure(this.number);
+      this.loaded();
+    };
+    const came = () => {
+      image.classList.remove("is-broken");
+      onLoad();
+      this.loaded();
+    };
+    image.addEventListener("load", came, told);
+    image.addEventListener("error", failed, told);
+    this.check = () => image.complete && !image.naturalWidth && failed(); // it failed before anybody listened
   }
 
   show(number) {

@@ -183,6 +183,7 @@ register("watch", (root) => {
     });
     player.last = last;
     say(reason);
+    player.check();
   }
 
   function fallBack(film) {

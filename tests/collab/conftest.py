@@ -7,6 +7,12 @@ from collab.models import Invitation, Membership, Role, User, Workspace
 from collab.services import invite
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings) -> None:
+    """Slow hashes are for real ones."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def as_(db) -> Callable[[User], Client]:
     """A client that is logged in."""

@@ -86,7 +86,9 @@ def test_one_that_is_revoked_before_the_sign_up_leads_to_an_own_workspace(worksp
     assert _role(workspace, "dora@example.org") is None
 
 
-@pytest.mark.parametrize("gone", [{"expires_at": timezone.now() - timedelta(seconds=1)}, {"revoked_at": timezone.now()}])
+@pytest.mark.parametrize(
+    "gone", [{"expires_at": timezone.now() - timedelta(seconds=1)}, {"revoked_at": timezone.now()}]
+)
 def test_an_expired_or_revoked_link_says_so(as_, charlie, workspace, invitation, gone):
     Invitation.objects.update(**gone)
     client = as_(charlie)

@@ -1,5 +1,7 @@
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from collab.models import Membership, Role, User, Workspace
 
@@ -145,10 +147,7 @@ def test_a_removed_member_sees_nothing_more(as_, alice, bob, bobs, new_memory):
     assert client.get("/settings/").status_code == 404
 
 
-def test_the_list_of_people_asks_as_often_for_forty(as_, workspace, alice, django_assert_num_queries):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
+def test_the_list_of_people_asks_as_often_for_forty(as_, workspace, alice):
     client = as_(alice)
     client.get("/settings/")
     with CaptureQueriesContext(connection) as few:

@@ -1,9 +1,14 @@
 """The page's socket, through the real application, with two people at a time."""
 
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from collab.consumers import NOT_ALLOWED, NOT_LOGGED_IN
@@ -12,6 +17,13 @@ from collab.models import User, Workspace
 from memvid_site.asgi import application
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left(db) -> Iterator[None]:
+    """The application has a thread of its own for the database, which would keep the test database from going."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 async def _open(workspace: Workspace, user: User | None = None) -> WebsocketCommunicator:
@@ -40,30 +52,17 @@ async def _closed(socket: WebsocketCommunicator) -> int:
     return message["code"]
 
 
-def _run(test) -> None:
-    """Each test in a loop of its own, as the layer keeps a connection per loop."""
-    from asgiref.sync import async_to_sync
-
-    async_to_sync(test)()
-
-
 def test_a_removed_member_is_cut_off_and_nobody_else(workspace, alice, bob, bobs, as_):
     async def story():
         alices, his = await _open(workspace, alice), await _open(workspace, bob)
         await _ready(alices, his)
         await sync_to_async(as_(alice).post)(f"/settings/members/{bobs.pk}/remove/")
         assert await _closed(his) == NOT_ALLOWED
-        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        await sync_to_async(job_changed)(workspace.pk, uuid4(), None, "done", "", 100)
         assert (await alices.receive_json_from(5))["type"] == "job.changed"
         await alices.disconnect()
 
-    _run(story)
-
-
-def workspace_job():
-    from uuid import uuid4
-
-    return uuid4()
+    asyncio.run(story())
 
 
 def test_a_changed_role_keeps_the_socket(workspace, alice, bob, bobs, as_):
@@ -71,11 +70,11 @@ def test_a_changed_role_keeps_the_socket(workspace, alice, bob, bobs, as_):
         his = await _open(workspace, bob)
         await _ready(his)
         await sync_to_async(as_(alice).post)(f"/settings/members/{bobs.pk}/role/", {"role": "editor"})
-        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        await sync_to_async(job_changed)(workspace.pk, uuid4(), None, "done", "", 100)
         assert (await his.receive_json_from(5))["type"] == "job.changed"
         await his.disconnect()
 
-    _run(story)
+    asyncio.run(story())
 
 
 def test_a_private_memory_is_told_to_its_maker_alone(workspace, alice, bob, new_memory):
@@ -91,7 +90,7 @@ def test_a_private_memory_is_told_to_its_maker_alone(workspace, alice, bob, new_
         await alices.disconnect()
         await his.disconnect()
 
-    _run(story)
+    asyncio.run(story())
 
 
 def test_strangers_and_visitors_are_refused(workspace, charlie):
@@ -99,17 +98,19 @@ def test_strangers_and_visitors_are_refused(workspace, charlie):
         assert await _closed(await _open(workspace, charlie)) == NOT_ALLOWED
         assert await _closed(await _open(workspace)) == NOT_LOGGED_IN
 
-    _run(story)
+    asyncio.run(story())
 
 
-@pytest.mark.parametrize("frame", [{"text_data": "\0{not json"}, {"bytes_data": b"\xff\xfe\x00"}, {"text_data": "[" * 9000}])
+@pytest.mark.parametrize(
+    "frame", [{"text_data": "\0{not json"}, {"bytes_data": b"\xff\xfe\x00"}, {"text_data": "[" * 9000}]
+)
 def test_what_a_page_never_sends_changes_nothing(workspace, alice, frame):
     async def story():
         socket = await _open(workspace, alice)
         await _ready(socket)
         await socket.send_to(**frame)
-        await sync_to_async(job_changed)(workspace.pk, workspace_job(), None, "done", "", 100)
+        await sync_to_async(job_changed)(workspace.pk, uuid4(), None, "done", "", 100)
         assert (await socket.receive_json_from(5))["type"] == "job.changed"
         await socket.disconnect()
 
-    _run(story)
+    asyncio.run(story())

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 
 from collab.models import User, Workspace
-from memories.mirroring import TEXT_SEARCH
+from memories.mirroring import SEPARATORS, TEXT_SEARCH
 from memories.models import Chunk, Commit, Document, Memory
 
 
@@ -37,6 +38,9 @@ def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
 
 
 def _words(row: Memory) -> None:
-    from django.contrib.postgres.search import SearchVector
-
-    Chunk.objects.filter(memory=row).update(words=SearchVector("text", config=TEXT_SEARCH))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, regexp_replace(text, %s, ' ', 'g'))"
+            " WHERE memory_id = %s",
+            [TEXT_SEARCH, SEPARATORS, row.pk],
+        )

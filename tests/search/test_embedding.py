@@ -121,6 +121,13 @@ def test_too_large_a_message_is_refused_before_it_is_read(embedder):
 # -- starting and stopping, with a model that is quickly there
 
 
+def settled(path: str) -> bool:
+    """It listens, and knows whether it has its model."""
+    embedding.forget_health(path)
+    health = embedding.health(path)
+    return health["state"] == "ready" or "no such model" in health["reason"]
+
+
 class Model:
     name, dimension = "small", 2
 
@@ -152,19 +159,15 @@ def start(tmp_path):
 
     def run(kind: str = "small") -> tuple[str, subprocess.Popen]:
         path = str(tmp_path / "e.sock")
-        process = subprocess.Popen([sys.executable, "-c", START, path, kind], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, "-c", START, path, kind], cwd=ROOT, stderr=subprocess.DEVNULL)
         started.append(process)
-        for line in process.stderr:
-            if "could not be loaded" in line or "ready" in line:
-                break
-        embedding.forget_health(path)
+        until(lambda: process.poll() is not None or settled(path))
         return path, process
 
     yield run
     for process in started:
         process.kill()
         process.wait()
-        process.stderr.close()
 
 
 def test_a_model_that_cannot_be_loaded_is_told(start):

@@ -167,12 +167,20 @@ def test_an_index_being_built_is_told_to_those_who_see_the_memory(rows, alice, c
 
 
 def test_a_snippet_holds_no_element_but_our_mark(rows, alice, away):
-    rows({"x.html": ["<i title='x'>whale</i> \ue000b\ue001 & <b>bold</b> <mark>no</mark>"]})
+    rows({"x.html": ["<i title='x'>whale</i> \x02b\x03 & <b>bold</b> <mark>no</mark>"]})
     (hit,) = search(alice, "whale").hits
     assert hit.snippet == (
         "&lt;i title=&#x27;x&#x27;&gt;<mark>whale</mark>&lt;/i&gt; b &amp; &lt;b&gt;bold&lt;/b&gt; "
         "&lt;mark&gt;no&lt;/mark&gt;"
     )
+
+
+def test_punctuation_of_books_is_no_part_of_a_word(new_memory, alice, away):
+    new_memory({"a.txt": "“Whale!”—he’d cried—‘the «white» one…’"})
+    for query in ("whale", "white", "cried", "“white» one”", "he’d cried"):
+        (hit,) = search(alice, query).hits
+        assert "<mark>" in hit.snippet
+        assert str(hit.snippet).replace("<mark>", "").replace("</mark>", "") == "“Whale!”—he’d cried—‘the «white» one…’"
 
 
 def test_a_long_passage_is_shown_from_the_sentence_that_was_asked_for(rows, alice, away):
