@@ -9,6 +9,7 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from auditlog.models import LogEntry
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -21,12 +22,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import action, display
 from unfold.forms import PaginationInlineFormSet
 
-from memories.admin.base import SuperuserAdmin, link
+from memories.admin.base import SuperuserAdmin, is_key, link
 
 from . import events, services
 from .models import Invitation, Membership, Role, User, Workspace
 
-admin.site.login = secure_admin_login(admin.site.login)  # else the panel's own login would not ask for the second factor
+# The panel's own login would not ask for the second factor.
+admin.site.login = secure_admin_login(admin.site.login)
 # What a person manages on the account pages; secrets of the second factor have no place in a list.
 for model in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, Group, LogEntry):
     admin.site.unregister(model)
@@ -56,6 +58,14 @@ def _stays_owner(form: forms.ModelForm) -> bool:
     return not data.get("DELETE") and data.get("role") == Role.OWNER
 
 
+class KnownKeys(AutocompleteSelect):
+    """Django's widget looks up whatever was sent when it is shown again; what is no key is left out."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        key = self.field.remote_field.model._meta.pk
+        return super().optgroups(name, [one for one in value if not one or is_key(key, one)], attr)
+
+
 class MembershipInline(TabularInline):
     model = Membership
     formset = MembershipFormSet
@@ -70,8 +80,9 @@ class MembershipInline(TabularInline):
 
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.readonly_fields
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = KnownKeys(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("workspace", "user")
@@ -80,6 +91,7 @@ class MembershipInline(TabularInline):
 class ChangingAdmin(SuperuserAdmin):
     """Rows that are not a mirror: a superuser may change them."""
 
+    in_trail = True
     inlines = (MembershipInline,)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -116,7 +128,16 @@ class UserForm(forms.ModelForm):
 @admin.register(User)
 class UserAdmin(ChangingAdmin):
     form = UserForm
-    list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "second_factor", "workspaces", "last_login")
+    list_display = (
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "second_factor",
+        "workspaces",
+        "last_login",
+    )
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "name")
     ordering = ("email",)
@@ -127,7 +148,9 @@ class UserAdmin(ChangingAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         factors = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
         counted = factors.order_by().values("user").annotate(n=Count("*")).values("n")
-        member = Membership.objects.filter(user=OuterRef("pk")).order_by().values("user").annotate(n=Count("*")).values("n")
+        member = (
+            Membership.objects.filter(user=OuterRef("pk")).order_by().values("user").annotate(n=Count("*")).values("n")
+        )
         return User.objects.annotate(
             factors=Coalesce(Subquery(counted), 0), workspace_count=Coalesce(Subquery(member), 0)
         )
@@ -177,7 +200,10 @@ class UserAdmin(ChangingAdmin):
         for user in users:
             if Authenticator.objects.filter(user=user.pk).delete()[0]:
                 LogEntry.objects.log_create(
-                    user, force_log=True, action=LogEntry.Action.UPDATE, changes={"second factor": ["set up", "taken away"]}
+                    user,
+                    force_log=True,
+                    action=LogEntry.Action.UPDATE,
+                    changes={"second factor": ["set up", "taken away"]},
                 )
                 count += 1
         messages.success(request, f"{count} can log in with their password alone until they set up a new one.")
@@ -227,6 +253,7 @@ class OpenFilter(DropdownFilter):
 class InvitationAdmin(SuperuserAdmin):
     """Links that make their visitor a member."""
 
+    in_trail = True
     list_display = ("workspace", "role", "created_by", "created_at", "expires_at", "uses", "validity")
     list_filter = (OpenFilter, ("role", ChoicesDropdownFilter))
     list_select_related = ("workspace", "created_by")

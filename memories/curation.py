@@ -20,6 +20,7 @@ from .models import Chunk, Commit, Document, Job, Memory, MemoryQuerySet
 from .services import OPEN, start_job, start_once
 
 MARK = "=== split here ==="
+LINE = r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+"
 MOST_JOBS = 50  # one act may queue, a commit each
 MOVED_ON = "the memory has changed since you opened this page: look at the text as it is now, then do it again"
 COMPARE = ((TEXT, "By their words"), (MEANING, "By their meaning"))
@@ -98,16 +99,17 @@ def plain(text: str) -> str:
 
 
 def with_line_ends(text: str, old: str) -> str:
-    """What a form sent, with the line ends of the old text: lines that did not change keep theirs."""
-    before, after = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", old), plain(text).splitlines(keepends=True)
-    usual = "\r\n" if old.count("\r\n") * 2 > old.count("\n") else "\n"
-    lines = [line.replace("\n", usual) for line in after]
-    if usual == "\n" and "\r" not in old:
-        return "".join(lines)
-    for tag, first, last, start, end in SequenceMatcher(None, [plain(line) for line in before], after, False).get_opcodes():
-        if tag == "equal":
-            lines[start:end] = before[first:last]
-    return "".join(lines)
+    """What a form sent, with the line ends of the old text: a line that stays, or replaces another, has its."""
+    before, after = re.findall(LINE, old), plain(text).splitlines(keepends=True)
+    if "\r" not in old:
+        return "".join(after)
+    usual = "\r\n" if old.count("\r\n") * 2 >= old.count("\n") else "\n"
+    ends = [usual] * len(after)
+    matcher = SequenceMatcher(None, [plain(line) for line in before], after, False)
+    for _, first, last, start, end in matcher.get_opcodes():
+        for place, line in zip(range(start, end), before[first:last], strict=False):
+            ends[place] = re.search(r"[\r\n]*$", line)[0] or usual
+    return "".join(line.replace("\n", end) for line, end in zip(after, ends, strict=True))
 
 
 def parts_at_marks(text: str) -> list[str]:
@@ -152,7 +154,9 @@ def split(chunk: Chunk, offset: int, by: User, seen: Seen) -> Job:
 def _store_parts(chunk: Chunk, parts: list[str], by: User, seen: Seen) -> Job:
     if not all(parts):
         raise CannotCurate(
-            "a part would be empty: split inside the text" if len(parts) > 1 else "no text is left: remove the chunk instead"
+            "a part would be empty: split inside the text"
+            if len(parts) > 1
+            else "no text is left: remove the chunk instead"
         )
     if any(len(part) > LONGEST_CHUNK for part in parts):
         raise CannotCurate(f"a chunk has {LONGEST_CHUNK:,} characters at most: split it")
@@ -178,6 +182,11 @@ def _orders(chunk: Chunk, count: int) -> list[int]:
 def next_chunk(chunk: Chunk) -> Chunk | None:
     later = Chunk.objects.present().filter(document=chunk.document_id, order__gt=chunk.order)
     return later.order_by("order").first()
+
+
+def present_version(chunk: Chunk) -> Chunk | None:
+    """What stands in its place now."""
+    return Chunk.objects.present().filter(document=chunk.document_id, order=chunk.order).first()
 
 
 def previous_chunk(chunk: Chunk) -> Chunk | None:

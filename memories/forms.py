@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,7 +16,13 @@ from .services import MOST_TAGS
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MOST_SELECTED = 500
 MOST_ENTRIES = 2000  # of one manifest request
-CODEC_NAMES = {"av1": "AV1 (smallest)", "h264": "H.264 (plays everywhere)", "h265": "H.265", "vp9": "VP9", "mp4v": "MPEG-4"}
+CODEC_NAMES = {
+    "av1": "AV1 (smallest)",
+    "h264": "H.264 (plays everywhere)",
+    "h265": "H.265",
+    "vp9": "VP9",
+    "mp4v": "MPEG-4",
+}
 PROFILE_NAMES = {
     "compact": "Compact: the smallest file",
     "universal": "Universal: plays on every device",
@@ -65,7 +71,7 @@ class OneLine(forms.CharField):
 class Filter(forms.Form):
     """A form in the address: what it cannot read it leaves out, and says so."""
 
-    defaults: dict[str, Any] = {}
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def chosen(self) -> dict[str, Any]:
         self.full_clean()
@@ -75,9 +81,10 @@ class Filter(forms.Form):
 
 class MemoryFilter(Filter):
     SORTS = (
-        ("changed", "Changed last"), ("name", "Name"), ("size", "Largest"), ("chunks", "Most chunks"), ("made", "Newest"),
+        ("changed", "Changed last"), ("name", "Name"), ("size", "Largest"), ("chunks", "Most chunks"),
+        ("made", "Newest"),
     )  # fmt: skip
-    defaults = {"sort": "changed", "view": "grid"}
+    defaults: ClassVar = {"sort": "changed", "view": "grid"}
 
     q = forms.CharField(required=False, max_length=200, label="Name, description or tag")
     tag = forms.CharField(required=False, max_length=50, label="Tag")
@@ -183,8 +190,8 @@ class MemoryForm(forms.ModelForm):
     class Meta:
         model = Memory
         fields = ("name", "description", "tags", "visibility", "index_mode")
-        labels = {"visibility": "Who may see it", "index_mode": "Search by meaning: when it is indexed"}
-        widgets = {"visibility": forms.RadioSelect, "index_mode": forms.RadioSelect}
+        labels: ClassVar = {"visibility": "Who may see it", "index_mode": "Search by meaning: when it is indexed"}
+        widgets: ClassVar = {"visibility": forms.RadioSelect, "index_mode": forms.RadioSelect}
 
 
 class NewMemoryForm(MemoryForm):
@@ -288,4 +295,3 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(entry["path"], str) or not re.fullmatch(r"([0-9a-f]{64})?", digest):
         raise ValueError("not an entry")
     return {"path": entry["path"], "size": size, "sha256": digest}
-

@@ -84,7 +84,7 @@ def _bring(source: Path, target: Path) -> None:
 
 
 def _vectors(memory: Memory) -> int:
-    """The vectors that the file brings, whoever made them: the operator vouches for the files. Returns what is lacking."""
+    """Takes the vectors that the file brings, whoever made them: the operator vouches for it. Gives what is lacking."""
     from search.engine import boxes
     from search.services import import_vectors, known_model
 

@@ -43,7 +43,9 @@ def clean_path(path: str) -> str:
 
 def shown_path(path: str) -> str:
     """A refused path, fit to be stored and shown."""
-    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", CONTROL.sub("\N{REPLACEMENT CHARACTER}", path))[:300] or "(no name)"
+    return (
+        SURROGATE.sub("\N{REPLACEMENT CHARACTER}", CONTROL.sub("\N{REPLACEMENT CHARACTER}", path))[:300] or "(no name)"
+    )
 
 
 def folder_of(job: uuid.UUID) -> Path:

@@ -142,7 +142,7 @@ def gone(job: Job) -> list[str]:
 
 
 def finish(job: Job, *, sync: bool = False, message: str = "") -> Job:
-    """Queues what has arrived. With `sync`, documents that are gone from the folders are removed. Raises NotReceiving."""
+    """Queues what has arrived; with `sync`, what is gone from the folders is removed. Raises NotReceiving."""
     with transaction.atomic():
         _lock(job)
         job.files.filter(state=JobFile.State.WAITING, staged="").update(

@@ -20,7 +20,9 @@ urlpatterns = [
     path("memories/<uuid:pk>/history/", pages.history, name="memory-history"),
     path("memories/<uuid:pk>/settings/", settings.settings, name="memory-settings"),
     path("memories/<uuid:pk>/settings/people/", settings.people, name="memory-people"),
-    path("memories/<uuid:pk>/settings/people/<int:person>/remove/", settings.person_remove, name="memory-person-remove"),
+    path(
+        "memories/<uuid:pk>/settings/people/<int:person>/remove/", settings.person_remove, name="memory-person-remove"
+    ),
     path("memories/<uuid:pk>/settings/upkeep/", settings.upkeep, name="memory-upkeep"),
     path("memories/<uuid:pk>/merge/", settings.merge, name="memory-merge"),
     path("memories/<uuid:pk>/download/", settings.download, name="memory-download"),

@@ -141,7 +141,7 @@ RUN_DIR = MEMVID_DATA_DIR / "run"
 DATABASES = {"default": env_database("DATABASE_URL", f"postgresql://postgres@/memvid?host={RUN_DIR}")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if env_flag("DATABASE_POOL"):  # for the web process; a pool must not be carried over a fork into a worker
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 12, "timeout": 4}
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 24, "timeout": 8}
 
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{RUN_DIR}/valkey.sock"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -221,7 +221,7 @@ if os.environ.get("OIDC_ISSUER"):
         }
     )
 # Chromium applies form-action to redirects too: the log-in form leads to the issuer's page.
-OIDC_ORIGINS = [f"{part.scheme}://{part.netloc}" for part in [urlparse(os.environ.get("OIDC_ISSUER", ""))] if part.netloc]
+OIDC_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlparse(url)) for url in env_list("OIDC_ISSUER")]
 MEMVID_OPEN_SIGNUP = env_flag("MEMVID_OPEN_SIGNUP", True)
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")

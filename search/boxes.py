@@ -16,9 +16,7 @@ class BoxVectors:
     """The vectors of one model that a file brings along, by document number, order key and commit."""
 
     def __init__(self, file: MemoryFile, model: EmbeddingModel):
-        found = [
-            box for box in boxes.read(file, VECTOR, model.name) if box.content.packed.shape[1] == model.dimensions
-        ]
+        found = [box for box in boxes.read(file, VECTOR, model.name) if box.content.packed.shape[1] == model.dimensions]
         living = Living(file.chunks()) if found else Living([])
         self._vectors, places = boxes.gather([box.content for box in found], boxes.join(found, living))
         refs = (living.refs[place] for place in places.tolist())
@@ -51,5 +49,3 @@ class Keeper:
         if new:
             have |= dict(zip(new, self._embed(list(new.values())), strict=True))
         return np.array([have[digest] for digest in digests], np.float32).reshape(-1, self.dimension)
-
-

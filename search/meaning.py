@@ -71,4 +71,6 @@ def _nearest(
         found = list(rows[:most])
     near = ((1 - distance, chunk) for chunk, distance in found)
     # the index gives them only roughly in order
-    return {chunk: cosine for cosine, chunk in sorted(near, key=lambda one: (-one[0], one[1])) if cosine >= LEAST_COSINE}
+    return {
+        chunk: cosine for cosine, chunk in sorted(near, key=lambda one: (-one[0], one[1])) if cosine >= LEAST_COSINE
+    }

@@ -37,7 +37,9 @@ class Embedding(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("chunk", "model"), name="embedding_unique"),)
-        indexes = (models.Index(fields=("digest", "model"), name="embedding_digest", condition=models.Q(digest__isnull=False)),)
+        indexes = (
+            models.Index(fields=("digest", "model"), name="embedding_digest", condition=models.Q(digest__isnull=False)),
+        )
 
     def __str__(self) -> str:
         return f"vector of chunk {self.chunk_id}"

@@ -162,9 +162,7 @@ def _text(row: Lacking, overlap: int) -> str:
     return (row.previous[-overlap:] if overlap and row.previous else "") + row.text
 
 
-def _embed_patiently(
-    texts: list[str], model: EmbeddingModel, at: str | None, tell: Callable[[], None]
-) -> np.ndarray:
+def _embed_patiently(texts: list[str], model: EmbeddingModel, at: str | None, tell: Callable[[], None]) -> np.ndarray:
     return patiently(lambda: embedding.embed(texts, timeout=BULK_TIMEOUT, model=model.name, at=at), tell)
 
 

@@ -67,7 +67,9 @@ def _window(text: str) -> tuple[int, int]:
 def _beginning(text: str, place: int) -> int:
     """A little before `place`: after the end of a sentence, else at a word."""
     low = max(0, place - LENGTH // 3)
-    ends = [text.rfind(end, low, place) + len(end) for end in (". ", "! ", "? ", "\n") if text.rfind(end, low, place) >= 0]
+    ends = [
+        text.rfind(end, low, place) + len(end) for end in (". ", "! ", "? ", "\n") if text.rfind(end, low, place) >= 0
+    ]
     if ends:
         return max(ends)
     if low == 0:

@@ -8,9 +8,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import psutil
 
 from memvid_site.stores import die_with_parent
 
@@ -22,6 +24,21 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def await_ends(processes: Iterable[psutil.Process]) -> None:
+    """Until none of them runs; a zombie that nobody reaps does not."""
+    deadline = time.monotonic() + PATIENCE
+    while left := [process for process in processes if runs(process)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def answer(url: str) -> tuple[int, str, Mapping[str, str]]:

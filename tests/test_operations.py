@@ -9,12 +9,13 @@ import threading
 from collections import namedtuple
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from memvid_site import supervisor
 from memvid_site.processes import MOST_RESTARTS, Child, Console, Restarts
 from memvid_site.supervisor import Refused
-from tests.running import ROOT, free_port
+from tests.running import ROOT, free_port, runs
 
 
 class Heard(Console):
@@ -134,16 +135,8 @@ def test_a_process_that_ignores_the_signal_is_killed_with_its_children(child, co
     one.end(threading.Event())
     assert one.code == -signal.SIGKILL
     assert "killed" in console.text
-    assert not alive(int(one.last_lines[0]))
-
-
-def alive(pid: int) -> bool:
-    import psutil
-
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    pid = int(one.last_lines[0])
+    assert not psutil.pid_exists(pid) or not runs(psutil.Process(pid))
 
 
 def test_waiting_for_a_process_ends_when_somebody_wants_to_stop(child):

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
-from tests.running import PATIENCE, ROOT, answer, await_status, free_port
+from tests.running import PATIENCE, ROOT, answer, await_ends, await_status, free_port, runs
 
 COMMAND = [sys.executable, "-m", "memvid_site.supervisor"]
 
@@ -129,7 +129,7 @@ def test_a_day_in_the_life_of_a_run(start, data):
     everything = psutil.Process(run.process.pid).children(recursive=True)
     run.process.send_signal(signal.SIGINT)
     assert run.finish() == 0
-    assert [process for process in everything if process.is_running()] == []
+    assert [process for process in everything if runs(process)] == []
     assert answer(f"{run.base}/livez")[0] == 0
 
     again = start()
@@ -137,8 +137,7 @@ def test_a_day_in_the_life_of_a_run(start, data):
     again.until("ready after")
     everything = psutil.Process(again.process.pid).children(recursive=True)
     again.process.kill()
-    _, alive = psutil.wait_procs(everything, timeout=PATIENCE)
-    assert alive == []
+    await_ends(everything)
 
 
 def test_a_taken_port_is_one_line(start, data):

@@ -40,6 +40,7 @@ class PanelAdmin(ModelAdmin):
     list_before_template = "admin/curation/_reach.html"
     list_filter_submit = True
     actions_on_bottom = False
+    in_trail = False  # whether the audit trail tells of its rows; the others' history is that of their memory
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -64,21 +65,30 @@ class PanelAdmin(ModelAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
         """See the class."""
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The trail is a superuser's."""
+        extra = {"show_history": self.in_trail and request.user.is_superuser, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra)
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return redirect(f"{reverse('admin:auditlog_logentry_changelist')}?object={self.model._meta.label_lower}:{object_id}")
+        return redirect(
+            f"{reverse('admin:auditlog_logentry_changelist')}?object={self.model._meta.label_lower}:{object_id}"
+        )
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
         """Django takes what was chosen as it comes; what is no key of a row is left out here."""
         data = request.POST.copy()
         key = self.model._meta.pk
-        data.setlist(ACTION_CHECKBOX_NAME, [one for one in data.getlist(ACTION_CHECKBOX_NAME) if _is_key(key, one)])
+        data.setlist(ACTION_CHECKBOX_NAME, [one for one in data.getlist(ACTION_CHECKBOX_NAME) if is_key(key, one)])
         if not (data.get("index") or "0").isdecimal():
             data["index"] = "0"
         request.POST = data
         return super().response_action(request, queryset)
 
 
-def _is_key(field: models.Field, text: str) -> bool:
+def is_key(field: models.Field, text: str) -> bool:
     try:
         value = field.to_python(text)
         field.run_validators(value)
@@ -115,7 +125,9 @@ def tell_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     if not jobs:
         return
     links = format_html_join(
-        ", ", "{}", ((link("memories_job_change", f"{job.get_kind_display()} ({job.memory})", job.pk),) for job in jobs[:10])
+        ", ",
+        "{}",
+        ((link("memories_job_change", f"{job.get_kind_display()} ({job.memory})", job.pk),) for job in jobs[:10]),
     )
     more = f" and {len(jobs) - 10} more" if len(jobs) > 10 else ""
     messages.success(request, format_html("Queued: {}{}. It becomes a commit when its job is done.", links, more)

@@ -8,6 +8,7 @@ from django.db.models import Value
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action, display
 
@@ -19,7 +20,7 @@ from .base import NoteForm, PanelAdmin, Question, complain, confirmed, link, tel
 from .documents import PresentFilter
 
 SHORT, LONG = 100, 4000  # bytes
-PREVIEW = 300  # characters
+PREVIEW = 200  # characters
 
 FLAG = Question(
     "Flag these chunks?",
@@ -42,7 +43,9 @@ class FlagFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         wanted = self.value()
-        return queryset.exclude(flag="") if wanted == "yes" else queryset.filter(flag="") if wanted == "no" else queryset
+        return (
+            queryset.exclude(flag="") if wanted == "yes" else queryset.filter(flag="") if wanted == "no" else queryset
+        )
 
 
 class LengthFilter(DropdownFilter):
@@ -64,7 +67,7 @@ class ChunkAdmin(PanelAdmin):
     list_filter = (PresentFilter, FlagFilter, LengthFilter, ("memory", AutocompleteSelectFilter))
     list_select_related = ("document", "memory")
     search_fields = ("text",)
-    search_help_text = "Words of the text; \"in quotes\" for words in a row, -word for those without it."
+    search_help_text = 'Words of the text; "in quotes" for words in a row, -word for those without it.'
     ordering = ("pk",)
     actions = ("put_flag", "take_flag", "remove")
 
@@ -82,7 +85,9 @@ class ChunkAdmin(PanelAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         chunk = self.get_object(request, object_id)
         if chunk is None:
-            messages.warning(request, "This chunk is no longer there: a vacuum or an erase has replaced the memory's rows.")
+            messages.warning(
+                request, "This chunk is no longer there: a vacuum or an erase has replaced the memory's rows."
+            )
             return redirect("admin:memories_chunk_changelist")
         return editing.page(self, request, chunk)
 
@@ -90,7 +95,8 @@ class ChunkAdmin(PanelAdmin):
 
     @display(description="Text")
     def preview(self, chunk: Chunk) -> str:
-        return " ".join(chunk.beginning.split()) or "(only spaces)"
+        shown = " ".join(chunk.beginning.split()) or "(only spaces)"
+        return format_html('<span class="curation-preview">{}</span>', shown)
 
     @display(description="Document", ordering="document__path")
     def in_document(self, chunk: Chunk) -> str:

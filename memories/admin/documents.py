@@ -47,9 +47,9 @@ class DocumentAdmin(PanelAdmin):
     actions = ("remove",)
     fields = (
         "path", "in_memory", "number", "media_type", "encoding", "shown_size", "tags", "has_original", "added",
-        "changed", "presence", "chunks_now",
+        "changed", "removed_by", "chunks_now",
     )  # fmt: skip
-    readonly_fields = ("in_memory", "shown_size", "presence", "chunks_now")
+    readonly_fields = ("in_memory", "shown_size", "removed_by", "chunks_now")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         present = Chunk.objects.present().filter(document=OuterRef("pk")).order_by().values("document")
@@ -73,6 +73,10 @@ class DocumentAdmin(PanelAdmin):
         if document.removed is None:
             return "present", "present"
         return "removed", f"removed by commit {document.removed}"
+
+    @display(description="Removed")
+    def removed_by(self, document: Document) -> str:
+        return "present" if document.removed is None else f"by commit {document.removed}"
 
     @action(description="Remove from the memory...")
     def remove(self, request: HttpRequest, documents: Any) -> HttpResponse | None:

@@ -75,9 +75,11 @@ def _groups(memory: Memory, listed: Page) -> list[Group]:
     """The chunks as they are now; of a group of which one is left nothing is shown."""
     named = [member for group in listed for member in group[:MEMBERS]]
     rows = Chunk.objects.present().filter(
-        memory=memory, document__number__in={number for number, _, _ in named}, order__in={order for _, order, _ in named}
+        memory=memory,
+        document__number__in={number for number, _, _ in named},
+        order__in={order for _, order, _ in named},
     )
-    rows = rows.select_related("document__memory__workspace", "memory__workspace").defer("words", "metadata")
+    rows = rows.select_related("document__memory__workspace", "memory__workspace").defer("words")
     here = {(chunk.document.number, chunk.order): chunk for chunk in rows}
     groups = []
     for group in listed:
@@ -95,7 +97,9 @@ def _remove(request: HttpRequest, memory: Memory, groups: list[Group]) -> bool:
         return False
     chosen = [chunk for chunk in shown if chunk.pk in set(form.cleaned_data["chunk"][:MOST_CHOSEN])]
     try:
-        tell_jobs(request, curation.remove_chunks(memory, chosen, request.user, Seen.parse(request.POST.get("seen", ""))))
+        tell_jobs(
+            request, curation.remove_chunks(memory, chosen, request.user, Seen.parse(request.POST.get("seen", "")))
+        )
     except CannotCurate as error:
         complain(request, error)
         return False

@@ -23,7 +23,7 @@ class TextForm(forms.Form):
     """A textarea swallows a line feed at its very beginning, so the page writes one more."""
 
     text = forms.CharField(
-        max_length=2 * LONGEST_CHUNK, strip=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "true"}),
+        max_length=2 * LONGEST_CHUNK, strip=False, widget=UnfoldAdminTextareaWidget(),
         help_text=f"A line that is nothing but {MARK} splits the chunk there.",
     )  # fmt: skip
 
@@ -106,6 +106,8 @@ def _context(
         "after": after, "after_text": after.text[:AROUND] if after else "",
         # what was typed stays tied to what was seen when it was typed
         "seen": request.POST.get("seen") or Seen.of(memory),
-        "current": chunk.removed is None, "trashed": memory.deleted_at is not None,
+        "current": chunk.removed is None,
+        "now": None if chunk.removed is None else curation.present_version(chunk),
+        "trashed": memory.deleted_at is not None,
         "exact": curation.is_exact(chunk), "open_changes": curation.open_changes(memory),
     }  # fmt: skip

@@ -37,7 +37,11 @@ class JobFileInline(TabularInline):
 @admin.register(Job)
 class JobAdmin(PanelAdmin):
     list_display = ("shown_kind", "in_memory", "shown_state", "progress", "why", "created_by", "created_at")
-    list_filter = (("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("memory", AutocompleteSelectFilter))
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("memory", AutocompleteSelectFilter),
+    )
     list_select_related = ("memory", "created_by")
     search_fields = ("reason", "memory__name", "created_by__email")
     ordering = ("-created_at", "pk")
@@ -72,7 +76,9 @@ class JobAdmin(PanelAdmin):
     def progress(self, job: Job) -> str:
         if job.percent is None:
             return job.stage or "-"
-        bar = '<progress class="curation-progress" max="100" value="{0}" aria-label="progress">{0} %</progress> {0} % {1}'
+        bar = (
+            '<progress class="curation-progress" max="100" value="{0}" aria-label="progress">{0} %</progress> {0} % {1}'
+        )
         return format_html(bar, job.percent, job.stage)
 
     @display(description="Reason")
@@ -95,7 +101,8 @@ class JobAdmin(PanelAdmin):
         again = []
         for job in jobs.select_related("workspace", "memory"):
             try:
-                again.append(services.retry_job(job, request.user))
+                services.retry_job(job)
+                again.append(job)
             except services.CannotRetry as error:
                 messages.error(request, f"{job.get_kind_display()}: {error}.")
         tell_jobs(request, again)

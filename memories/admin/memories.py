@@ -36,6 +36,7 @@ class TrashFilter(DropdownFilter):
 
 @admin.register(Memory)
 class MemoryAdmin(PanelAdmin):
+    in_trail = True
     list_display = ("picture", "title", "workspace", "shown_state", "head", "size", "chunks", "near_duplicates")
     list_display_links = ("title",)
     list_filter = (
@@ -52,6 +53,10 @@ class MemoryAdmin(PanelAdmin):
         "updated_at", "deleted_at",
     )  # fmt: skip
     readonly_fields = ("large_picture", "shown_state", "size", "text_size", "documents", "chunks")
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Only a superuser may look workspaces up."""
+        return self.list_filter if request.user.is_superuser else self.list_filter[:-1]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return curation.reach(request.user)

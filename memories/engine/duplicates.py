@@ -38,7 +38,7 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 def near_texts(
     texts: Iterable[tuple[Hashable, str]], least: float, each: Callable[[], None] = lambda: None
 ) -> Iterator[Pair]:
-    """Pairs (earlier, later, similarity) with at least that similarity; not all pairs of a group, but enough to join it.
+    """Pairs (earlier, later, similarity) with at least that similarity; not all of a group, but enough to join it.
 
     The same text is met once: its first key stands for all of them.
     """

@@ -104,7 +104,7 @@ class ChunkHistory:
         return Ended(documents.astype(np.int64), orders, self._commits[first])
 
     def versions(self, deleted: Mapping[int, Sequence[int]]) -> Iterator[ChunkVersion]:
-        """In log order, so that each frame is decoded once. `deleted`: the commits that deleted a document, by number."""
+        """In log order, so that a frame is decoded once. `deleted`: the commits that deleted a document, by number."""
         names = ("document", "order", "page", "index", "span", "size", "lines")
         columns = [self._table[name] for name in names] + [self._commits, self._next]
         for row in np.flatnonzero(self._table["size"] != DELETED).tolist():

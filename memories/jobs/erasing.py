@@ -98,7 +98,7 @@ def _clean_files(job: Job, memory: Memory, names: set[str]) -> None:
 def _clean_cache(memory: Memory) -> None:
     """Cached answers about this memory, and the journal of the store they were in."""
     client = cache._cache.get_client(None, write=True)
-    found = [key for key in client.scan_iter(match=f"*{memory.pk}*", count=1000)]
+    found = list(client.scan_iter(match=f"*{memory.pk}*", count=1000))
     if found:
         client.delete(*found)
         client.bgrewriteaof()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
@@ -93,21 +94,21 @@ def note_all_facts() -> list[UUID]:
     following = []
     for memory in rows.annotate(noted=Subquery(noted.values("metadata")[:1])).iterator():
         if (memory.noted or {}).get(facts.KEY) != facts.of(memory)[facts.KEY]:
-            open_jobs = memory.jobs.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING))
-            if not open_jobs.exists():
+            tried = models.Q(kind=Job.Kind.MIRROR, created_at__gt=memory.updated_at)  # a re-muxed file takes no commit
+            if not memory.jobs.filter(models.Q(state__in=(Job.State.QUEUED, Job.State.RUNNING)) | tried).exists():
                 job = Job.objects.create(workspace=memory.workspace, memory=memory, kind=Job.Kind.MIRROR)
                 following.append(job.pk)
     return following
 
 
 def empty_trash() -> int:
-    """Deletes memories that have been in the trash for 30 days; one that a job is at work on waits for the next hour."""
+    """Deletes what has been in the trash for 30 days; a memory that a job is at work on waits for the next hour."""
     old = Memory.objects.trashed().filter(deleted_at__lt=timezone.now() - timedelta(days=TRASH_DAYS))
     return sum(delete_for_good(memory) for memory in old)
 
 
 def delete_for_good(memory: Memory) -> bool:
-    """Files first: a memory in the trash whose file is gone is deleted the next time, a file without a row would stay."""
+    """Files first: a row in the trash whose file is gone goes the next time, a file without a row would stay."""
     lock = lock_path(memory)
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()

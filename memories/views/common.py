@@ -10,13 +10,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ..models import Memory, MemoryQuerySet
 
 PER_PAGE = 24
+LONGEST_ADDRESS = 2000
 
 
 def readers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -42,7 +43,9 @@ def page_of(request: HttpRequest, rows: QuerySet, per_page: int = PER_PAGE) -> P
 
 def say_errors(request: HttpRequest, form: Form) -> None:
     for name, errors in form.errors.items():
-        label = "" if name == "__all__" or form.fields[name].widget.is_hidden else f"{form.fields[name].label or name}: "
+        label = (
+            "" if name == "__all__" or form.fields[name].widget.is_hidden else f"{form.fields[name].label or name}: "
+        )
         for error in errors:
             messages.error(request, f"{label}{error}")
 
@@ -55,6 +58,7 @@ def chosen_memories(memories: MemoryQuerySet, keys: list[UUID]) -> list[Memory]:
 def back(request: HttpRequest, otherwise: str, *args: Any) -> HttpResponse:
     """To the page that the form was on, with its filters."""
     there = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(there, {request.get_host()}, require_https=request.is_secure()):
-        return redirect(there)
+    here_only = url_has_allowed_host_and_scheme(there, {request.get_host()}, require_https=request.is_secure())
+    if here_only and there.startswith("/") and len(there) < LONGEST_ADDRESS:
+        return HttpResponseRedirect(there)
     return redirect(otherwise, *args)

@@ -17,7 +17,7 @@ from .. import services, uploads
 from ..forms import NewMemoryForm
 from ..models import Job, Memory
 from ..staging import Refused
-from .receiving import text_name, takes_files, with_paths
+from .receiving import takes_files, text_name, with_paths
 
 
 @takes_files

@@ -70,7 +70,9 @@ def original(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 def text(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     found = document_read(request, pk, number)
     name = found.path.rpartition("/")[2]
-    return _download(request, found, name if name.endswith((".txt", ".md")) else f"{name}.txt", "text/plain; charset=utf-8")
+    return _download(
+        request, found, name if name.endswith((".txt", ".md")) else f"{name}.txt", "text/plain; charset=utf-8"
+    )
 
 
 def _download(

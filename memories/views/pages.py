@@ -40,7 +40,9 @@ def memory(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = around(request, memory, "overview") | {
         "documents": [(document, counts.get(document.pk, 0)) for document in documents],
         "more": max(0, memory.documents_count - FIRST),
-        "failed": failed if failed and not memory.jobs.filter(created_at__gt=failed.created_at, state=Job.State.DONE).exists() else None,
+        "failed": failed
+        if failed and not memory.jobs.filter(created_at__gt=failed.created_at, state=Job.State.DONE).exists()
+        else None,
         "commits": list(memory.commits.order_by("-number")[:3]),
     }
     return render(request, "memories/_memory.html" if request.htmx else "memories/memory.html", context)

@@ -88,7 +88,12 @@ def upload(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not _by_script(request):
         return redirect("job", job.pk)
     return JsonResponse(
-        {"batch": job.pk, "files": taken, "job": reverse("job", args=[job.pk]), "cancel": reverse("job-cancel", args=[job.pk])}
+        {
+            "batch": job.pk,
+            "files": taken,
+            "job": reverse("job", args=[job.pk]),
+            "cancel": reverse("job-cancel", args=[job.pk]),
+        }
     )
 
 
@@ -156,4 +161,3 @@ def _error(request: HttpRequest, reason: str, status: int, memory: Memory | None
         return JsonResponse({"error": reason}, status=status)
     messages.error(request, f"Nothing was stored: {reason}.")
     return redirect("memory", memory.pk) if memory else redirect("memories")
-

@@ -33,7 +33,9 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("memory-settings", memory.pk)
     if form.errors:
         memory.refresh_from_db()  # the form has written into it
-    return render(request, "memories/settings.html", _context(request, memory, form), status=422 if form.errors else 200)
+    return render(
+        request, "memories/settings.html", _context(request, memory, form), status=422 if form.errors else 200
+    )
 
 
 def _context(request: HttpRequest, memory: Memory, form: MemoryForm) -> dict[str, Any]:

@@ -21,9 +21,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def no_connection_left(db) -> Iterator[None]:
-    """The application has a thread of its own for the database, which would keep the test database from going."""
+    """The application's threads have connections of their own, which would keep the test database from going."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 async def _open(workspace: Workspace, user: User | None = None) -> WebsocketCommunicator:

@@ -38,7 +38,9 @@ def log_in_by_form(page: Page, site: str, email: str) -> None:
 def await_job(page: Page) -> None:
     """On the page of a job, without a reload."""
     page.wait_for_url(re.compile(r"/jobs/[0-9a-f-]{36}/"))
-    expect(page.locator("#job [role=status] .badge").first).to_have_text(re.compile("done", re.IGNORECASE), timeout=JOB_TIME)
+    expect(page.locator("#job [role=status] .badge").first).to_have_text(
+        re.compile("done", re.IGNORECASE), timeout=JOB_TIME
+    )
 
 
 def is_drawn(image: Locator) -> bool:

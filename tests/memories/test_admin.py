@@ -94,7 +94,9 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(name, new_memory, roo
     def cost() -> int:
         client = as_(root)
         client.get(listing(name))
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             assert client.get(listing(name)).status_code == 200
         return len(captured)
 
@@ -116,7 +118,12 @@ def add_rows(new_memory, count: int, user: User) -> None:
 
 @pytest.mark.parametrize(
     "action, kind",
-    [("reindex", Job.Kind.INDEX), ("verify", Job.Kind.VERIFY), ("follow", Job.Kind.MIRROR), ("vacuum", Job.Kind.VACUUM)],
+    [
+        ("reindex", Job.Kind.INDEX),
+        ("verify", Job.Kind.VERIFY),
+        ("follow", Job.Kind.MIRROR),
+        ("vacuum", Job.Kind.VACUUM),
+    ],
 )
 def test_upkeep_queues_a_job_and_links_to_it(action, kind, new_memory, curator):
     row = new_memory()
@@ -153,14 +160,15 @@ def test_removing_documents_asks_first_and_is_one_commit(new_memory, curator):
 def test_jobs_are_cancelled_and_tried_again(new_memory, curator):
     row = new_memory()
     job = Job.objects.create(workspace=row.workspace, memory=row, kind=Job.Kind.VERIFY, created_by=curator)
-    job.files.create(path="notes.txt", reason="it is not text")
+    job.files.create(path="notes.txt", state="failed", reason="it is not text")
     act(curator, "memories_job", "cancel", [job])
     job.refresh_from_db()
     assert job.state == Job.State.CANCELLED
     act(curator, "memories_job", "retry", [job])
     job.refresh_from_db()
     assert job.state == Job.State.QUEUED
-    assert "still at work" in act(curator, "memories_job", "retry", [job])
+    Job.objects.update(state=Job.State.DONE)
+    assert "nothing to try again" in act(curator, "memories_job", "retry", [job])
     page = as_(curator).get(reverse("admin:memories_job_change", args=[job.pk])).content.decode()
     assert "notes.txt" in page and "it is not text" in page
 
@@ -182,21 +190,31 @@ def test_the_panels_own_log_copies_no_names(new_memory, curator):
     assert not PanelLog.objects.exists()
 
 
-HOSTILE = ["abc", "9" * 40, "-1", "\N{REPLACEMENT CHARACTER}", "0.5", "' OR 1=1", "00000000-0000-0000-0000-00000000000g"]
+HOSTILE = [
+    "abc",
+    "9" * 40,
+    "-1",
+    "\N{REPLACEMENT CHARACTER}",
+    "0.5",
+    "' OR 1=1",
+    "00000000-0000-0000-0000-00000000000g",
+]
 
 
 @pytest.mark.parametrize("name", [*LISTS, *PEOPLE])
-@pytest.mark.parametrize("value", HOSTILE)
-def test_hostile_addresses_and_forms(name, value, new_memory, root):
+def test_hostile_addresses_and_forms(name, new_memory, root):
     new_memory()
     client = as_(root)
     keys = "q o p e all memory__id__exact document__id__exact workspace__id__exact presence flagged state__exact object"
-    for key in keys.split():
-        assert client.get(listing(name), {key: value}, follow=True).status_code in (200, 400)
-    assert client.get(f"{listing(name)}{value}/change/", follow=True).status_code in (200, 404)
-    for action in ("remove", "vacuum", "put_flag", "retry", "revoke", "activate", value):
-        data = {"action": action, "_selected_action": [value], "index": value, "select_across": value, "confirmed": "1"}
-        assert client.post(listing(name), data, follow=True).status_code in (200, 400, 403)
+    actions = "remove vacuum put_flag retry revoke activate".split()
+    for value in HOSTILE:
+        assert client.get(listing(name), dict.fromkeys(keys.split(), value), follow=True).status_code in (200, 400)
+        for key in keys.split():
+            assert client.get(listing(name), {key: value}).status_code in (200, 302, 400)
+        assert client.get(f"{listing(name)}{value}/change/", follow=True).status_code in (200, 404)
+        for action in (*actions, value):
+            data = {"action": action, "_selected_action": [value], "index": value, "select_across": value}
+            assert client.post(listing(name), {**data, "confirmed": "1"}).status_code in (200, 302, 400, 403)
 
 
 def test_the_mirror_is_where_the_file_is_after_acts(new_memory, curator):
@@ -206,4 +224,6 @@ def test_the_mirror_is_where_the_file_is_after_acts(new_memory, curator):
     jobs.run(Job.objects.get().pk)
     shown = list(Chunk.objects.order_by("document__number", "order", "added").values_list("text", "added", "removed"))
     mirror.rebuild(row)
-    assert shown == list(Chunk.objects.order_by("document__number", "order", "added").values_list("text", "added", "removed"))
+    assert shown == list(
+        Chunk.objects.order_by("document__number", "order", "added").values_list("text", "added", "removed")
+    )

@@ -59,7 +59,12 @@ def test_by_words(row, client):
 
 def test_by_meaning(row, client):
     model = vectors.model_row("test-model", 4)
-    directions = {"a.txt": [1, 0, 0, 0], "b.txt": [0.99, 0.14, 0, 0], "d.txt": [0, 1, 0, 0], "e.txt": [0, 0.999, 0.04, 0]}
+    directions = {
+        "a.txt": [1, 0, 0, 0],
+        "b.txt": [0.99, 0.14, 0, 0],
+        "d.txt": [0, 1, 0, 0],
+        "e.txt": [0, 0.999, 0.04, 0],
+    }
     rows = [
         vectors.Row(chunk.pk, None, np.array(directions[chunk.document.path], np.float32))
         for chunk in Chunk.objects.select_related("document")

@@ -58,7 +58,9 @@ def test_forms_answer_no_get(name, new_memory, alice):
 def test_an_editor_writes_and_does_not_erase(new_memory, bob):
     row = new_memory()
     Membership.objects.filter(user=bob).update(role=Role.EDITOR)
-    assert as_(bob).post(reverse("memory-remove", args=[row.pk]), {"document": "1", "confirmed": "1"}).status_code == 302
+    assert (
+        as_(bob).post(reverse("memory-remove", args=[row.pk]), {"document": "1", "confirmed": "1"}).status_code == 302
+    )
     assert as_(bob).post(reverse("memory-settings", args=[row.pk]), {"name": "x"}).status_code == 404
     assert as_(bob).post(reverse("document-erase", args=[row.pk, 1]), {"typed": "a.txt"}).status_code == 404
 
@@ -72,7 +74,13 @@ def test_a_named_writer_from_outside_writes(new_memory, charlie):
 
 def test_settings_are_stored(new_memory, alice):
     row = new_memory()
-    data = {"name": " A  name ", "description": "why", "tags": "law, 2026,law", "visibility": "private", "index_mode": "none"}
+    data = {
+        "name": " A  name ",
+        "description": "why",
+        "tags": "law, 2026,law",
+        "visibility": "private",
+        "index_mode": "none",
+    }
     as_(alice).post(reverse("memory-settings", args=[row.pk]), data)
     row.refresh_from_db()
     assert (row.name, row.tags, row.visibility, row.index_mode) == ("A name", ["law", "2026"], "private", "none")
@@ -80,7 +88,9 @@ def test_settings_are_stored(new_memory, alice):
 
 def test_wrong_settings_are_said_and_change_nothing(new_memory, alice):
     row = new_memory()
-    page = as_(alice).post(reverse("memory-settings", args=[row.pk]), {"name": "", "visibility": "odd", "tags": "x" * 60})
+    page = as_(alice).post(
+        reverse("memory-settings", args=[row.pk]), {"name": "", "visibility": "odd", "tags": "x" * 60}
+    )
     assert page.status_code == 422 and "50 characters" in page.content.decode()
     assert Memory.objects.get(pk=row.pk).visibility == "team"
 
@@ -185,7 +195,10 @@ def test_what_one_cannot_see_is_not_merged(new_memory, alice, bob):
     Membership.objects.filter(user=bob).update(role=Role.EDITOR)
     as_(bob).post("/memories/bulk/", {"action": "merge", "memory": [str(mine.pk), str(hidden.pk)]})
     as_(bob).post(reverse("memory-merge", args=[mine.pk]), {"memory": [str(hidden.pk)], "name": "x"})
-    assert as_(bob).post(reverse("memory-merge", args=[hidden.pk]), {"memory": [str(mine.pk)], "name": "x"}).status_code == 404
+    assert (
+        as_(bob).post(reverse("memory-merge", args=[hidden.pk]), {"memory": [str(mine.pk)], "name": "x"}).status_code
+        == 404
+    )
     assert not Job.objects.exists()
 
 
@@ -204,7 +217,11 @@ def test_a_download_is_prepared_once(new_memory, alice, bob, charlie):
 def test_a_prepared_download_is_sent(new_memory, settings, alice, bob, charlie):
     row = new_memory(name="A/B")
     job = Job.objects.create(
-        workspace=row.workspace, memory=row, kind="export", state="done", params={"history": False, "head": row.head_hash}
+        workspace=row.workspace,
+        memory=row,
+        kind="export",
+        state="done",
+        params={"history": False, "head": row.head_hash},
     )
     folder = settings.MEMVID_DATA_DIR / "exports"
     folder.mkdir(exist_ok=True)

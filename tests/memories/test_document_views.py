@@ -76,6 +76,8 @@ def test_downloads_are_exact(read, new_memory):
     assert b"".join(read(row, name="document-text")) == text.encode()
 
 
-@pytest.mark.parametrize("query", [{"chunk": "9" * 30}, {"chunk": "-1"}, {"at": "x"}, {"at": "9" * 30}, {"page": "9" * 5000}])
+@pytest.mark.parametrize(
+    "query", [{"chunk": "9" * 30}, {"chunk": "-1"}, {"at": "x"}, {"at": "9" * 30}, {"page": "9" * 5000}]
+)
 def test_odd_places_show_the_document(query, read, new_memory):
     assert read(new_memory(), **query).status_code == 200

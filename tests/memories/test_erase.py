@@ -41,7 +41,7 @@ def memory(workspace, alice) -> Memory:
 
 
 def live_through(memory: Memory) -> None:
-    """All that leaves traces: another version, a correction, an index, downloads, pictures, searches, the audit trail."""
+    """All that leaves traces: other versions, an index, downloads, pictures, searches, the audit trail."""
     work(upload(memory, {PATH: f"another {WORD} altogether"}, message=f"again {NAME}.txt"))
     document = Document.objects.get(path=PATH)
     chunk = Chunk.objects.present().get(document=document)

@@ -82,7 +82,9 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked(job, alic
     assert state(job) == "cancelled"
 
 
-def test_a_failed_job_starts_again_with_what_the_server_still_has(job, alice, delivered, django_capture_on_commit_callbacks):
+def test_a_failed_job_starts_again_with_what_the_server_still_has(
+    job, alice, delivered, django_capture_on_commit_callbacks
+):
     end(job, "failed")
     with django_capture_on_commit_callbacks(execute=True):
         as_(alice).post(reverse("job-retry", args=[job.pk]))
@@ -126,7 +128,9 @@ def test_an_editor_cannot_retry_what_they_may_not_start(kind, job, bob):
     assert as_(bob).post(reverse("job-retry", args=[job.pk])).status_code == 404
 
 
-@pytest.mark.parametrize(("query", "found"), [("state=open", 1), ("state=failed", 0), ("kind=merge", 0), ("mine=on", 1)])
+@pytest.mark.parametrize(
+    ("query", "found"), [("state=open", 1), ("state=failed", 0), ("kind=merge", 0), ("mine=on", 1)]
+)
 def test_filters(query, found, job, alice):
     page = as_(alice).get(f"/jobs/?{query}")
     assert len(page.context["page"].object_list) == found

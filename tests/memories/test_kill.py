@@ -1,4 +1,4 @@
-"""Workers that are killed, stores that go away: each file ends stored or failed with a reason, in one commit or none."""
+"""Workers that are killed, stores that go away: each file is stored or failed with a reason, in one commit or none."""
 
 import os
 import signal
@@ -154,7 +154,9 @@ def test_a_file_that_ends_its_reader_fails_alone(memory):
     patch = """
 from memories.jobs import staged
 real = staged.read_source
-staged.read_source = lambda path, name, *args, **more: die() if name == "deadly.txt" else real(path, name, *args, **more)
+def read(path, name, *args, **more):
+    return die() if name == "deadly.txt" else real(path, name, *args, **more)
+staged.read_source = read
 """
     for _ in range(2):
         assert script(job, patch) == -signal.SIGKILL

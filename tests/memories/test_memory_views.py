@@ -92,7 +92,8 @@ def test_the_list_shows_what_one_may_see(new_memory, alice, bob, charlie):
     ("query", "found"),
     [
         ("q=red", {"Red"}), ("q=LAW", {"Red"}), ("tag=law", {"Red"}), ("state=empty", {"Blue"}),
-        ("visibility=private", {"Blue"}), ("mine=on", {"Red", "Blue"}), ("q=nothing", set()), ("state=odd", {"Red", "Blue"}),
+        ("visibility=private", {"Blue"}), ("mine=on", {"Red", "Blue"}), ("q=nothing", set()),
+        ("state=odd", {"Red", "Blue"}),
     ],
 )  # fmt: skip
 def test_filters_of_the_list(query, found, workspace, alice):

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def memory(workspace, alice) -> Memory:
+def memory(workspace, alice, settings, tmp_path_factory) -> Memory:
+    settings.MEMVID_DATA_DIR = tmp_path_factory.mktemp("data")  # with no memory of another test in it
     return Memory.objects.create(
         workspace=workspace, created_by=alice, name="Whales", description="of the sea", tags=["sea", "books"],
         visibility="private", index_mode="none",

@@ -38,7 +38,14 @@ def test_the_web_process_loads_no_model_library():
 def test_it_serves_the_vectors_of_the_model(embedder):
     health = embedding.health()
     assert (health["state"], health["dimension"]) == ("ready", 384)
-    texts = ["The white whale.", "A sperm whale without colour.", "Quarterly tax return.", "", "x" * 50_000, "\ud800"] * 9
+    texts = [
+        "The white whale.",
+        "A sperm whale without colour.",
+        "Quarterly tax return.",
+        "",
+        "x" * 50_000,
+        "\ud800",
+    ] * 9
     vectors = embedding.embed(texts, timeout=60)
     assert vectors.shape == (54, 384) and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
     near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
 
 from memories import mirror
 from memories.engine import Memory as MemoryFile
@@ -159,8 +161,6 @@ def test_a_foreign_vector_counts_for_its_file_alone(new_memory, fake):
 
 
 def indexes() -> set[str]:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%%hnsw%%'")
         return {name for (name,) in cursor.fetchall()}
@@ -182,6 +182,20 @@ def test_a_second_model_is_built_beside_the_first_and_takes_over(new_memory, ali
     services.drop_model(old)
     assert indexes() == {vectors.index_name(new)} and set(stored("better")) == {"call me ishmael"}
     assert Embedding.objects.count() == 1
+
+
+def test_the_command_changes_models(new_memory, fake, capsys):
+    row = new_memory({"a.txt": "call me ishmael"})
+    services.index_memory(row, quiet)
+    fake.name = "better"
+    call_command("embedding_models", build="elsewhere.sock")
+    call_command("embedding_models", activate="better")
+    call_command("embedding_models", drop="fake")
+    assert capsys.readouterr().out.splitlines()[-1] == f"better: {SIZE} dimensions, 1 of 1 chunks, active"
+    with pytest.raises(CommandError, match="no model 'fake'"):
+        call_command("embedding_models", drop="fake")
+    with pytest.raises(CommandError, match="is in use"):
+        call_command("embedding_models", drop="better")
 
 
 def test_with_the_real_model(new_memory, alice, embedder):

@@ -52,7 +52,9 @@ def texts(found) -> list[str]:
 def test_words_are_found_marked_and_placed(rows, alice, away):
     row = rows(WHALE)
     found = search(alice, "white whales")
-    assert found.mode == "keyword" and found.notes == ["Searched by words only: no passage has been indexed by meaning yet."]
+    assert found.mode == "keyword" and found.notes == [
+        "Searched by words only: no passage has been indexed by meaning yet."
+    ]
     first = found.hits[0]
     assert first.snippet == "The <mark>white</mark> <mark>whale</mark> swam before him."
     assert (first.path, first.document, first.order, first.frame) == ("moby.txt", 1, 1 << 24, 1)
@@ -186,7 +188,9 @@ def test_punctuation_of_books_is_no_part_of_a_word(new_memory, alice, away):
 def test_a_long_passage_is_shown_from_the_sentence_that_was_asked_for(rows, alice, away):
     rows({"long.txt": ["Nothing to see here at all. " * 40 + "Then the kraken rose. " + "Silence again. " * 40]})
     (hit,) = search(alice, "kraken").hits
-    assert str(hit.snippet).startswith("… Then the <mark>kraken</mark> rose. Silence") and str(hit.snippet).endswith(" …")
+    assert str(hit.snippet).startswith("… Then the <mark>kraken</mark> rose. Silence") and str(hit.snippet).endswith(
+        " …"
+    )
     assert len(hit.snippet) < 350
 
 
@@ -238,10 +242,14 @@ WORDS = ["team", "private", "public", "lent", "bobs", "foreign", "trashed"]
 def test_nobody_finds_what_they_may_not_see(everything, data):
     made, people, may_see = everything
     name = data.draw(st.sampled_from(sorted(people)))
-    query = " ".join(data.draw(st.lists(st.sampled_from(["whale", "pub", '"whale"', "-team", *WORDS]), min_size=1, max_size=5)))
+    query = " ".join(
+        data.draw(st.lists(st.sampled_from(["whale", "pub", '"whale"', "-team", *WORDS]), min_size=1, max_size=5))
+    )
     asked = data.draw(st.none() | st.sets(st.sampled_from(WORDS)))
     named = None if asked is None else [made[word].pk for word in asked]
-    found = search(people[name], query, memories=named, limit=data.draw(st.integers(1, 9)), offset=data.draw(st.integers(0, 3)))
+    found = search(
+        people[name], query, memories=named, limit=data.draw(st.integers(1, 9)), offset=data.draw(st.integers(0, 3))
+    )
     allowed = may_see[name] & (set(WORDS) if asked is None else asked)
     assert {hit.memory.name for hit in found.hits} <= allowed
     assert {str(hit.path) for hit in found.hits} <= {f"{word}.txt" for word in allowed}

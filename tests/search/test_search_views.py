@@ -1,6 +1,8 @@
 """The search page, its parts, and the field on every page."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -126,12 +128,9 @@ def test_only_get(client, alice):
     assert client.post(URL).status_code == 405
 
 
-def test_the_page_costs_the_same_however_many_hits(page, rows, django_assert_max_num_queries):
+def test_the_page_costs_the_same_however_many_hits(page, rows):
     rows(WHALE)
     page(q="whale")
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     with CaptureQueriesContext(connection) as few:
         page(q="whale")
     for place in range(3):
