@@ -274,6 +274,7 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
     "SITE_LOGO": None,
     "STYLES": [lambda request: static("memories/admin.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "LOGIN": {"redirect_after": lambda request: reverse_lazy("admin:index")},
 }
 

@@ -19,9 +19,10 @@ from .models import Embedding, EmbeddingModel
 # enough of what it finds may be seen.
 EXACT = 5_000
 MOST_WALKED = 40_000
-# Further off than this nothing is meant: for a query without sense the nearest of ten thousand passages is about
-# as near.
-LEAST_COSINE = 0.2
+# Further off than this nothing is meant. Of 1,012 passages from six novels the nearest to a query about nothing in
+# them was at 0.15 to 0.28 and the tenth at 0.11 to 0.21; to one about them, at 0.33 to 0.63 and 0.24 to 0.56
+# (all-MiniLM-L6-v2).
+LEAST_COSINE = 0.25
 
 
 @dataclass(frozen=True)

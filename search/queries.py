@@ -139,7 +139,8 @@ def _hits(
     return [
         Hit(
             chunk=row, memory=row.memory, path=row.document.path, document=row.document.number, order=row.order,
-            frame=row.frame, author=row.author or "", time=row.time, snippet=snippets.snippet(row.beginning, row.marked),
+            frame=row.frame, author=row.author or "", time=row.time,
+            snippet=snippets.snippet(row.beginning, row.marked),
             score=score, cosine=meaning.cosines.get(pk),
             why=tuple(why for why, ranking in (("words", by_words), ("meaning", meaning.cosines)) if pk in ranking),
         )

@@ -24,7 +24,7 @@ _LAST = re.compile(r"(?:^|\s)(\w{2,})$")
 
 @dataclass(frozen=True)
 class Asked:
-    """A query as PostgreSQL's: `every` as it was written, the last word perhaps unfinished; `some`: any of its words."""
+    """A query as PostgreSQL's: `every` as written, the last word perhaps unfinished; `some`: any of its words."""
 
     every: SearchQuery
     some: SearchQuery

@@ -99,7 +99,8 @@ def message(header: object) -> bytes:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200) | st.recursive(
     st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["do", "kind", "texts", "within"]), inner),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["do", "kind", "texts", "within"]), inner),
 ).map(message))  # fmt: skip
 def test_hostile_bytes_never_end_it(embedder, data):
     talk(str(embedder), data)
