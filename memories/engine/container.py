@@ -25,6 +25,7 @@ _HEADER = 8
 MAX_HEADER = 1 << 22
 MAX_INIT = 1 << 16
 MAX_MOOV = 1 << 26  # a re-muxed file lists every frame there
+MAX_SAMPLE = 1 << 25
 MAX_SAMPLES = 1 << 16
 
 
@@ -33,6 +34,7 @@ class Box:
     kind: bytes
     offset: int
     size: int
+    sound: bool = True  # False: its type or size is not what the file says, but what it must have been
 
 
 class View:
@@ -61,21 +63,10 @@ class View:
             start += size
 
 
-def init_segment(view: View) -> bytes:
-    """`ftyp` and `moov`, the part that every fragment of the file relies on."""
-    boxes = view.boxes()
-    first, second = next(boxes, None), next(boxes, None)
-    if first is None or second is None or (first.kind, second.kind) != (b"ftyp", b"moov"):
-        raise NotAMemory("it does not begin with the boxes of a memory")
-    if first.size + second.size > MAX_INIT:
-        raise NotAMemory("it does not begin with the boxes of a memory")
-    return view.read(0, first.size + second.size)
-
-
 def check_foreign(view: View) -> None:
     """Raises NotAMemory when a demuxer would load an absurd header whole."""
     for box in view.boxes():
-        most = {b"ftyp": MAX_INIT, b"moov": MAX_MOOV}.get(box.kind, box.size)
+        most = {b"ftyp": MAX_INIT, b"moov": MAX_MOOV, b"moof": MAX_MOOV}.get(box.kind, box.size)
         if box.size > most:
             raise NotAMemory(f"its {box.kind.decode()} box claims {box.size} bytes: it is not a memory")
 
@@ -114,6 +105,8 @@ def _read_run(moof: bytes, at: int, base: int, duration: int, default_size: int)
     sizes = list(table[present.index(0x200) :: len(present)]) if 0x200 in present else [default_size] * count
     if 0x100 in present:
         duration = table[present.index(0x100)]
+    if max(sizes) > MAX_SAMPLE:
+        raise IndexError("a sample of an absurd size")
     offsets = []
     for size in sizes:
         offsets.append(start)

@@ -134,6 +134,7 @@ class Segment:
     level: int = 0
     box: int = -1
     most_inflated: int = LARGEST_BLOB  # bytes that its records and commits may inflate to
+    heal: Callable[["Segment"], "Segment"] | None = None  # the same rows from the pages, when the box is damaged
     tables: dict[str, Columns] = field(default_factory=dict)
     _commits: list[dict[str, Any]] | None = None
     _records: list[dict[str, Any]] | None = None
@@ -161,21 +162,45 @@ class Segment:
 
     def table(self, name: str) -> Columns:
         if name not in self.tables:
-            self.tables[name] = unpack_columns(self.load(name), SCHEMAS[name], self.rows[name])
+            self._or_healed(lambda: self._load_table(name))
         return self.tables[name]
 
+    def _load_table(self, name: str) -> None:
+        self.tables[name] = unpack_columns(self.load(name), SCHEMAS[name], self.rows[name])
+
+    def _or_healed(self, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except Damaged:
+            if self.heal is None:
+                raise
+            whole, self.heal = self.heal(self), None
+            self.tables, self._commits, self._records = dict(whole.tables), whole._commits, whole._records
+            self.rows, self.box = whole.rows, -1  # the next writer stores it again
+            self._sorted, self._asked = {}, {}
+
     def commits(self) -> list[dict[str, Any]]:
+        if self._commits is None:
+            self._or_healed(self._load_commits)
+        return self._commits
+
+    def _load_commits(self) -> None:
         if self._commits is None:
             found = [check_facts(info) for info in self._inflate(self.load("commits"))]
             if [row.get("number") for row in found] != list(range(self.first_commit, self.last_commit + 1)):
                 raise Damaged("the directory lacks commits")
             self._commits = found
-        return self._commits
 
     def record(self, row: int) -> dict[str, Any]:
         """The document record in that row of the documents table."""
-        if self._records is not None:
-            return self._records[row]
+        if self._records is None:
+            found: list[dict[str, Any]] = []
+            self._or_healed(lambda: found.append(self._load_record(row)))
+            if found:
+                return found[0]
+        return self._records[row]
+
+    def _load_record(self, row: int) -> dict[str, Any]:
         if self._groups is None:
             self._groups = _groups(self.load("records"))
         starts, frames = self._groups
@@ -199,7 +224,30 @@ class Segment:
         return check_record(self.record(row))
 
     def records_blob(self) -> bytes:
-        return self.load("records") if self._records is None else pack_records(self._records)
+        if self._records is None:
+            found: list[bytes] = []
+            self._or_healed(lambda: found.append(self.load("records")))
+            if found:
+                return found[0]
+        return pack_records(self._records)
+
+    def part(self, first_commit: int, last_commit: int) -> "Segment":
+        """The rows of a run of its commits, in memory. Raises Damaged when it does not have them all."""
+        commits = [info for info in self.commits() if first_commit <= info["number"] <= last_commit]
+        if [info["number"] for info in commits] != list(range(first_commit, last_commit + 1)):
+            raise Damaged("the pages lack commits that the directory names")
+        first, end = commits[0]["first_frame"], commits[-1]["first_frame"] + commits[-1]["frames"]
+        pages = {
+            name: values[first - self.first_page : end - self.first_page]
+            for name, values in self.table("pages").items()
+        }
+        tables, chosen = {"pages": pages}, {}
+        for name in ("operations", "documents"):
+            table = self.table(name)
+            chosen[name] = np.flatnonzero((table["page"] >= first) & (table["page"] < end))
+            tables[name] = {column: values[chosen[name]] for column, values in table.items()}
+        records = [self.record(int(row)) for row in chosen["documents"]]
+        return Segment.in_memory(first, commits, tables, records)
 
     def blobs(self) -> dict[str, bytes]:
         packed = {name: pack_columns(self.table(name), schema) for name, schema in SCHEMAS.items()}

@@ -1,27 +1,24 @@
 """Finding and checking the directory and index boxes of a file."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from .container import DIRECTORY, INDEX, TRAILER, TRAILER_MAGIC, Box, UserBox, View, last_box, read_box
+from .container import DIRECTORY, INDEX, Box, UserBox, View, last_box, read_box
 from .directory import SCHEMAS, Directory, Segment
 from .errors import Damaged
 from .shapes import check_facts
+from .walk import ends_with_trailer
 
 # A row takes some 31 bytes inflated and no less than 4 in its page, and the page is in the file too.
 MOST_INFLATION = 16
 ROOM = 1 << 20
+Heal = Callable[[Segment], Segment] | None  # see Segment.heal
 _WIDTHS = {name: sum(np.dtype(kind).itemsize for kind in schema.values()) for name, schema in SCHEMAS.items()}
 
 
-def own_boxes(view: View, start: int) -> list[Box]:
-    """Whole fragments and boxes of ours; whatever else lies between them is passed over."""
-    return [box for box in view.boxes(start) if box.kind in (b"moof", b"uuid") and box.size >= 44]
-
-
-def directory_at_end(view: View) -> tuple[Directory, int | None] | None:
+def directory_at_end(view: View, heal: Heal) -> tuple[Directory, int | None] | None:
     """(directory, place of the newest index box), or None unless the file ends with readable boxes of ours."""
     box = last_box(view)
     if box is None:
@@ -30,25 +27,25 @@ def directory_at_end(view: View) -> tuple[Directory, int | None] | None:
     try:
         if box.user_type == INDEX:
             box = read_box(view, int(box.header["directory"]))
-        directory = parse_directory(view, box)
+        directory = parse_directory(view, box, heal)
     except (Damaged, KeyError, TypeError, ValueError, OverflowError):
         return None
     return directory, directory.head["index"] if newest_index is None else newest_index
 
 
-def directory_at(view: View, offset: int) -> Directory | None:
+def directory_at(view: View, offset: int, heal: Heal) -> Directory | None:
     try:
-        return parse_directory(view, read_box(view, offset))
+        return parse_directory(view, read_box(view, offset), heal)
     except Damaged:
         return None
 
 
-def parse_directory(view: View, box: UserBox) -> Directory:
+def parse_directory(view: View, box: UserBox, heal: Heal = None) -> Directory:
     """Raises Damaged unless its segments cover the file's pages and commits from the first without a gap."""
     try:
         if box.user_type != DIRECTORY:
             raise ValueError("no directory")
-        segments = [_segment(view, reference, box) for reference in box.header["segments"]]
+        segments = [_segment(view, reference, box, heal) for reference in box.header["segments"]]
         head = _head(box.header["head"], view)
         page, commit = 0, 1
         for segment in segments:
@@ -62,7 +59,7 @@ def parse_directory(view: View, box: UserBox) -> Directory:
         raise Damaged(f"the directory at byte {box.offset} makes no sense ({error})") from None
 
 
-def _segment(view: View, reference: dict[str, Any], newest: UserBox) -> Segment:
+def _segment(view: View, reference: dict[str, Any], newest: UserBox, heal: Heal) -> Segment:
     offset = int(reference["box"])
     first, last = (int(number) for number in reference["commits"])
     rows = {name: int(reference["rows"][name]) for name in SCHEMAS}
@@ -75,8 +72,9 @@ def _segment(view: View, reference: dict[str, Any], newest: UserBox) -> Segment:
         return box.load(name)
 
     return Segment(
-        first, last, int(reference["first_page"]), rows, load, int(reference["level"]), offset, most_inflated=most
-    )
+        first, last, int(reference["first_page"]), rows, load, int(reference["level"]), offset,
+        most_inflated=most, heal=heal,
+    )  # fmt: skip
 
 
 def _head(head: dict[str, Any], view: View) -> dict[str, Any]:
@@ -102,11 +100,10 @@ def index_at(view: View, offset: int) -> UserBox | None:
 
 def acknowledged_end(view: View, boxes: Iterable[Box]) -> int:
     """A commit before this byte was finished: a box of ours, readable or not, was written behind it."""
-    end = max((box.offset + box.size for box in boxes if _is_ours(view, box)), default=0)
-    if view.length >= TRAILER.size and view.read(view.length - 8, 8) == TRAILER_MAGIC:
+    if ends_with_trailer(view):
         return view.length
-    return end
+    return max((box.offset + box.size for box in boxes if is_ours(view, box)), default=0)
 
 
-def _is_ours(view: View, box: Box) -> bool:
-    return box.kind == b"uuid" and view.read(box.offset + 8, 16) in (DIRECTORY, INDEX)
+def is_ours(view: View, box: Box) -> bool:
+    return box.kind == b"uuid" and (not box.sound or view.read(box.offset + 8, 16) in (DIRECTORY, INDEX))

@@ -10,11 +10,11 @@ import numpy as np
 import zstandard
 
 from .commits import as_commit, read_end
-from .container import Box, UserBox, View, check_foreign, init_segment, read_fragment
+from .container import MAX_SAMPLE, Box, UserBox, View, check_foreign, read_fragment
 from .dictionaries import cached
-from .directory import Directory
+from .directory import Directory, Segment, merge_segments
 from .errors import Damaged, MemvidError, NotAMemory, NotFound
-from .locate import acknowledged_end, directory_at, directory_at_end, index_at, own_boxes
+from .locate import acknowledged_end, directory_at, directory_at_end, index_at, is_ours
 from .model import Commit
 from .pages import CONTINUES, WITH_DICTIONARY, Kind, Page, unpack
 from .parity import ParityPage, recover
@@ -24,8 +24,10 @@ from .records import Block, inflate, inflate_json, parse
 from .scan import Rebuilder, Rebuilt, Spool, dictionary_part, mend, scan_fragments, scan_video
 from .symbols import symbol_maker
 from .video import Decoder, decode_any
+from .walk import ends_with_trailer, init_segment, own_boxes
 
 CACHE_PAGES = 256
+CACHE_BYTES = 32 << 20
 
 
 class Log:
@@ -51,10 +53,12 @@ class Log:
         self._scan = scan
         self.notes: list[str] = []
         self.damage: str | None = None
+        self._from_pages: list[Segment] | None = None
         self.mended: set[int] = set()
         self.newest_index: int | None = None
         self._lock = threading.RLock()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
+        self._cached = 0  # bytes
         self._cache_pages = cache_pages
         self._spool: Spool | None = None
         self._descriptor = open_file(path)
@@ -100,10 +104,9 @@ class Log:
     def _looks_native(self) -> bool:
         try:
             init_segment(self.view)
+            return True
         except (NotAMemory, Damaged):
             return False
-        third = [box.kind for _, box in zip(range(3), self.view.boxes(), strict=False)][2:]
-        return third == [b"moof"]
 
     def _open_native(self, hardware: bool) -> None:
         self.init = init_segment(self.view)
@@ -118,10 +121,12 @@ class Log:
 
     def _open_by_directory(self) -> None:
         """The quick way: through the box at the end, confirmed by the manifest and the head's end page."""
-        found = directory_at_end(self.view)
+        found = directory_at_end(self.view, self._heal)
         if found is None:
             self._refuse_scan("it does not end with its directory")
             self.directory = self._directory_from_tail()
+            if ends_with_trailer(self.view):
+                self.notes.append("the box at the end of the file cannot be used: its facts were read from the pages")
             self._read_manifest()
             return
         self.directory, self.newest_index = found
@@ -161,11 +166,24 @@ class Log:
         self.notes.append("the directory does not fit the pages: it was rebuilt from them")
         self._read_manifest()
 
+    def _heal(self, segment: Segment) -> Segment:
+        """The rows of a segment whose box is damaged, from the pages of the whole file."""
+        if self._from_pages is None:
+            boxes = own_boxes(self.view, len(self.init))
+            spool = scan_fragments(self.view, [box for box in boxes if box.kind == b"moof"], self._decoder, None, 0)
+            try:
+                mend(spool)
+                self._from_pages = Rebuilder(spool).run().segments
+            finally:
+                spool.close()
+            self.notes.append(f"the directory box at byte {segment.box} is damaged: it was rebuilt from the pages")
+        return merge_segments(self._from_pages).part(segment.first_commit, segment.last_commit)
+
     def _directory_from_tail(self) -> Directory:
         """The newest readable directory, then whatever whole commits follow it; without one, all the pages."""
         boxes = own_boxes(self.view, len(self.init))
         for box in reversed(boxes):
-            if box.kind == b"uuid" and (found := directory_at(self.view, box.offset)) is not None:
+            if box.kind == b"uuid" and (found := directory_at(self.view, box.offset, self._heal)) is not None:
                 self.newest_index = found.head["index"]
                 return self._adopt([b for b in boxes if b.offset > box.offset], found, box.offset + box.size)
         return self._adopt(boxes, None, len(self.init))
@@ -176,7 +194,8 @@ class Log:
         self._spool_mended(spool)
         if not rebuilt.segments:
             raise NotAMemory(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
-        adopted = [sum(spool.samples[n]) for n in spool.numbers() if n < rebuilt.next_page]
+        first = directory.pages if directory else 0
+        adopted = [sum(spool.samples[n]) for n in spool.numbers() if first <= n < rebuilt.next_page]
         self.length = self._committed_end(boxes, end, max(adopted, default=0))
         self._judge_tail(rebuilt, [box for box in boxes if box.offset >= self.length])
         head = directory.head if directory else {}
@@ -191,11 +210,13 @@ class Log:
             self._seal(f"shown is the memory as of commit {number}: {reason}")
 
     def _committed_end(self, boxes: list[Box], end: int, samples_end: int) -> int:
-        """Behind the last adopted sample and the whole index boxes next to it."""
+        """Behind the last adopted sample and the boxes of ours next to it."""
         for box in boxes:
             end = max(end, samples_end) if box.offset >= samples_end else end
-            if box.offset == end and index_at(self.view, box.offset):
-                end, self.newest_index = box.offset + box.size, box.offset
+            if box.offset == end and is_ours(self.view, box):
+                end += box.size
+            if is_ours(self.view, box) and index_at(self.view, box.offset):
+                self.newest_index = box.offset
         return max(end, samples_end)
 
     def index_boxes(self) -> list[UserBox]:
@@ -277,6 +298,8 @@ class Log:
             return self._foreign_luma(number)
         with self._lock:
             offset, size = self.directory.place(number)
+            if size > MAX_SAMPLE:
+                raise Damaged("its sample has an absurd size")
             return next(iter(list(self._decoder.decode([self.view.read(offset, size)]))))
 
     def _foreign_luma(self, number: int) -> np.ndarray:
@@ -353,9 +376,10 @@ class Log:
                 return self._blocks[number]
         block = self.parse(self.page(number))
         with self._lock:
-            self._blocks[number] = block
-            if len(self._blocks) > self._cache_pages:
-                self._blocks.popitem(last=False)
+            if self._blocks.setdefault(number, block) is block:
+                self._cached += block.size
+            while len(self._blocks) > self._cache_pages or (self._cached > CACHE_BYTES and len(self._blocks) > 1):
+                self._cached -= self._blocks.popitem(last=False)[1].size
         return block
 
     def parse(self, page: Page) -> Block:

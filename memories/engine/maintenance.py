@@ -22,6 +22,7 @@ from .publishing import writing
 from .readers import read_with, readers
 from .scan import Rebuilder, Spool
 from .video import Decoder
+from .walk import walk
 
 SECOND_READER_FRAMES = 48  # pyzbar takes 10-60 ms a frame, so it reads a sample spread over the file
 Progress = Callable[[int, int, str], None] | None
@@ -178,7 +179,7 @@ def _check_boxes(log: Log, report: Report) -> None:
     """Everything around the samples: the boxes that the muxer wrote, and the index boxes."""
     try:
         infos = {info["number"]: info.get("mux") for info in log.commit_infos}
-        for number, digest in _mux_digests(log).items():
+        for number, digest in _mux_digests(log, report).items():
             if infos.get(number) not in (None, digest):
                 report.problems.append(f"commit {number}: the MP4 boxes around its frames were changed")
         for box in log.index_boxes():
@@ -187,19 +188,28 @@ def _check_boxes(log: Log, report: Report) -> None:
         report.problems.append(f"{error}: `memvid index` or `memvid repair` makes it anew")
 
 
-def _mux_digests(log: Log) -> dict[int, str]:
-    """For each commit the digest of its file header and fragments without the samples."""
+def _mux_digests(log: Log, report: Report) -> dict[int, str]:
+    """For each commit the digest of its file header and fragments without the samples; players need all of them."""
+    header = log.view.read(0, len(log.init))
     starts = {info["first_frame"]: info["number"] for info in log.commit_infos}
     digests, frame, current = {}, 0, None
-    for box in log.view.boxes(len(log.init)):
-        if box.kind != b"moof" or box.offset >= log.length:
+    for box in walk(log.view, len(log.init)):
+        if box.offset >= log.length:
+            break
+        if not box.sound:
+            report.problems.append(
+                f"the {box.kind.decode()} box at byte {box.offset} is damaged: players may stop there"
+            )
+        if box.kind != b"moof":
             continue
         fragment = read_fragment(log.view.read(box.offset, box.size), box.offset)
         if frame in starts:
-            current = digests[starts[frame]] = blake2b(log.init if frame == 0 else b"", digest_size=16)
+            current = digests[starts[frame]] = blake2b(header if frame == 0 else b"", digest_size=16)
         if current is not None:
             current.update(log.view.read(box.offset, fragment.offsets[0] - box.offset))
         frame += len(fragment.sizes)
+    if frame != log.directory.pages:
+        report.problems.append(f"players find {frame} frames where the memory has {log.directory.pages}")
     return {number: digest.hexdigest() for number, digest in digests.items()}
 
 

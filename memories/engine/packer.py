@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import zstandard
 
 from .pages import CONTINUED, CONTINUES
-from .records import Head, Operation, Piece, build
+from .records import MOST_TEXT, Head, Operation, Piece, build
 
 FULL = 0.955  # a page filled this far is not tried again
 AIM = 0.99
@@ -115,6 +115,7 @@ class Packer:
         self._ratio = max(0.5, cut.size / len(payload))
 
     def _take(self, target: int) -> _Cut:
+        target = min(target, MOST_TEXT)
         heads: list[Head] = []
         pieces: list[Piece] = []
         size = 0

@@ -1,7 +1,7 @@
 """A new file gets its name only when it is whole.
 
-Until then it is `.NAME.XXXXXXXX.tmp` beside it, locked by the process that writes it. What a dead process left of
-a memory is nobody's any more, and the next one that makes a memory of that name removes it.
+Until then it is `.NAME.XXXXXXXX.memvid-tmp` beside it, locked by the process that writes it. What a dead process left
+of a memory is nobody's any more, and the next one that makes a memory of that name removes it.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import BinaryIO
 from .errors import MemvidError, Taken
 
 LONGEST_PREFIX = 40  # characters, so that the temporary name is never too long for the file system
-SUFFIX = ".tmp"
+SUFFIX = ".memvid-tmp"
 
 
 @contextmanager

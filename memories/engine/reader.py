@@ -134,10 +134,18 @@ class Reader:
         if self._state is None:
             try:
                 self._state = state_at(self.log.directory, self._at)
+                self._check_counts(self._state)
             except (Damaged, KeyError, TypeError, IndexError):  # a box that lies: the pages know better
                 self.log.rebuild()
                 self._state = state_at(self.log.directory, self._at)
         return self._state
+
+    def _check_counts(self, state: State) -> None:
+        """What the directory's columns add up to must be what the end page says."""
+        head = self.log.directory.head if self._at is None else self.log.commit_infos[self._at - 1]
+        found = len(state.documents), len(state.chunks["size"]), int(state.chunks["size"].sum(dtype=np.int64))
+        if self.log.native and found != (head["documents"], head["chunks"], head["text_bytes"]):
+            raise Damaged("the directory does not add up to what the end page says")
 
     def stats(self) -> dict[str, Any]:
         head = self.log.directory.head if self._at is None else self.log.commit_infos[self._at - 1]

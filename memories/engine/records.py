@@ -27,6 +27,7 @@ from .shapes import check_record
 MAX_ORIGINAL = 1 << 26  # an original may inflate to this, or to MOST_INFLATION times its stored size
 MOST_INFLATION = 200
 MAX_INFLATED = 1 << 23  # a page of 3 KB that inflates to more than this is hostile
+MOST_TEXT = 1 << 20  # that a writer puts into a page
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Block:
     deleted: list[int] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     flags: int = 0  # of the page's header
+    size: int = 0  # bytes that it inflated to
 
 
 PLACED, DELETES = 1, 2
@@ -113,7 +115,7 @@ def parse(payload: bytes, dictionary: zstandard.ZstdCompressionDict | None = Non
     header = _parse_header(content[at : at + length])
     at += length
     metadata = header.get("m", {})
-    block = Block(header.get("d", []), header.get("x", []), flags=flags)
+    block = Block(header.get("d", []), header.get("x", []), flags=flags, size=len(content))
     for index, (document, order, size) in enumerate(places):
         text = None if size is None else content[at : at + size]
         at += size or 0

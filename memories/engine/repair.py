@@ -11,9 +11,9 @@ import zstandard
 
 from .changes import Planner
 from .commits import read_end
-from .container import View, check_foreign, init_segment
+from .container import View, check_foreign
 from .errors import Damaged, MemvidError, NotAMemory
-from .locate import acknowledged_end, own_boxes
+from .locate import acknowledged_end
 from .log import open_file
 from .maintenance import content_digest
 from .memory import Memory
@@ -26,6 +26,7 @@ from .replay import OldCommit, Tally, join_attachments, records_of, replay
 from .rewrite import like
 from .scan import Spool, dictionary_part, mend, scan_fragments, scan_video
 from .video import Decoder
+from .walk import init_segment, own_boxes
 from .writer import Note
 
 Progress = Callable[[int, int, str], None] | None

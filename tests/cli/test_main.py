@@ -275,7 +275,7 @@ from memories.cli.__main__ import run
 from memories.engine.writer import CommitWriter
 
 def stopped(self):
-    assert any(name.endswith(".tmp") for name in os.listdir())
+    assert any(name.endswith(".memvid-tmp") for name in os.listdir())
     os.kill(os.getpid(), {int(number)})
     time.sleep(60)
 

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memories.engine import locks
-from memories.engine.container import View, init_segment
+from memories.engine.container import View
 from memories.engine.errors import Damaged, MemvidError
 from memories.engine.memory import Memory
+from memories.engine.walk import init_segment
 
 from .making import make, prose, source
 
@@ -268,3 +269,45 @@ def test_a_commit_that_is_being_written_is_no_damage(whole, tmp_path):
         with locks.writer(path):
             assert memory.verify().ok
         assert not memory.verify().ok
+
+
+def boxes_of(path: Path) -> list:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return list(View(descriptor, path.stat().st_size).boxes())
+    finally:
+        os.close(descriptor)
+
+
+def test_a_wrong_size_or_type_of_a_box_loses_no_commit(whole, tmp_path):
+    """In each box after the first: one bit of its size, one of its type, and of a directory one of its content."""
+    path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
+    raw = whole.read_bytes()
+    for box in boxes_of(whole)[1:]:
+        places = [(box.offset, 0x40), (box.offset + 2, 1), (box.offset + 3, 8), (box.offset + 5, 1)]
+        places += [(box.offset + 70, 0x20), (box.offset + box.size - 60, 4)] if box.kind == b"uuid" else []
+        for place, bit in places:
+            path.write_bytes(raw[:place] + bytes([raw[place] ^ bit]) + raw[place + 1 :])
+            where = f"{box.kind} at {box.offset}, byte {place - box.offset}"
+            with Memory.open(path) as memory:
+                assert read_all(memory) == ALL, where
+                assert len(memory.commits()) == 2, where
+                assert not memory.verify().ok, where
+            assert Memory.repair(path, out).lost == [], where
+            with Memory.open(out) as memory:
+                assert read_all(memory) == ALL and len(memory.commits()) == 2, where
+            out.unlink()
+
+
+def test_a_damaged_older_directory_box_is_rebuilt_and_written_again(whole, tmp_path):
+    path = tmp_path / "m.mp4"
+    raw = bytearray(whole.read_bytes())
+    first = next(box for box in boxes_of(whole) if box.kind == b"uuid")
+    raw[first.offset + 70] ^= 0x20
+    path.write_bytes(raw)
+    with Memory.open(path) as memory:
+        assert [commit.message for commit in memory.commits()] == ["first", ""]
+        assert any("directory box" in note for note in memory.notes)
+        memory.commit([source("d.txt", "next")])
+    with Memory.open(path) as memory:
+        assert read_all(memory) == {**ALL, "d.txt": "next"} and not memory.notes

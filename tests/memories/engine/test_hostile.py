@@ -15,6 +15,7 @@ import zstandard
 from memories.engine import container, packer, records, writer
 from memories.engine.builder import SegmentBuilder
 from memories.engine.changes import Planner
+from memories.engine.directory import DOCUMENTS, PAGES, pack_columns, unpack_columns
 from memories.engine.errors import Damaged, MemvidError, NotAMemory, NotFound
 from memories.engine.maintenance import safe_join
 from memories.engine.memory import Memory
@@ -111,6 +112,10 @@ def small_and_hostile(tmp_path: Path, whole: Path) -> dict[str, Path]:
             file.write(struct.pack(">I4s", 8, b"moof"))
     paths["boxes"] = tmp_path / "boxes.mp4"
     paths["boxes"].write_bytes(raw + struct.pack(">I4s", 8, b"moof") * 2_000_000)
+    paths["hole"] = tmp_path / "hole.mp4"
+    with open(paths["hole"], "wb") as file:
+        file.write(raw + struct.pack(">I4s", 1 << 30, b"moof"))
+        file.truncate(len(raw) + (1 << 30))
     paths["rows"] = tmp_path / "rows.mp4"
     shutil.copy(whole, paths["rows"])
     rows = {"pages": 4, "operations": 1 << 27, "documents": 1}
@@ -262,6 +267,21 @@ def test_the_pages_overrule_what_a_box_says_of_the_head_and_verify_compares_the_
         assert "the directory's commits differ from the pages" in memory.verify().problems
 
 
+def test_a_document_that_only_the_box_calls_deleted_is_there(tmp_path):
+    path = tmp_path / "m.mp4"
+    make(path, {"a.txt": "one", "b.txt": "two"}).close()
+
+    def change(header, blobs):
+        table = unpack_columns(blobs["documents"], DOCUMENTS, 2)
+        table["deleted"][0] = 1
+        return header, {**blobs, "documents": pack_columns(table, DOCUMENTS)}
+
+    rewrite_box(path, change)
+    with Memory.open(path) as memory:
+        assert {document.path for document in memory.documents()} == {"a.txt", "b.txt"}
+        assert any("rebuilt" in note for note in memory.notes)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -300,8 +320,6 @@ def test_offsets_swapped_in_the_directory_never_give_a_wrong_text(tmp_path):
     make(path, texts).close()
 
     def change(header, blobs):
-        from memories.engine.directory import PAGES, pack_columns, unpack_columns
-
         rows = header["segments"][0]["rows"]["pages"]
         table = unpack_columns(blobs["pages"], PAGES, rows)
         for name in table:
