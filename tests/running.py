@@ -62,6 +62,14 @@ def await_status(url: str, status: int, process: subprocess.Popen) -> tuple[int,
     return got
 
 
+def await_text(url: str, text: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while text not in (got := answer(url))[1]:
+        assert process.poll() is None, f"the process ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"{url} answers {got[0]}: {got[1][-500:]}"
+        time.sleep(0.05)
+
+
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen]:
     with log.open("ab") as output:
@@ -100,9 +108,11 @@ def web(environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, subpro
 
 @contextmanager
 def whole_site(environment: Mapping[str, str], log: Path, embedder: str) -> Iterator[str]:
-    """Web, worker and embedder; the address."""
-    worker = ["-m", "celery", "-q", "-A", "memvid_site", "worker", "-l", "WARNING", "-c", "1"]
+    """Web, worker and embedder, which has its model: jobs that wait for it hold a worker. The address."""
+    worker = ["-m", "celery", "-q", "-A", "memvid_site", "worker", "-l", "WARNING", "-c", "2"]
     with ExitStack() as stack:
         stack.enter_context(running(["-m", "search.embedder", embedder], environment, log))
         stack.enter_context(running([*worker, "--without-gossip", "--without-mingle"], environment, log))
-        yield stack.enter_context(web(environment, log))[0]
+        base, process = stack.enter_context(web(environment, log))
+        await_text(f"{base}/readyz", '"embedder": "ready"', process)
+        yield base

@@ -12,6 +12,7 @@ from memvid_site.stores import Postgres, Valkey
 FOLDER = Path(tempfile.mkdtemp(prefix="memvid-test-"))
 FOLDER.chmod(0o755)  # as root, PostgreSQL runs as another user
 os.environ["MEMVID_DATA_DIR"] = str(FOLDER)
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # for the processes that tests start, too
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's synchronous API runs an event loop in this thread
 _started: list[Postgres | Valkey] = []
 

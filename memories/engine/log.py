@@ -168,6 +168,7 @@ class Log:
 
     def _heal(self, segment: Segment) -> Segment:
         """The rows of a segment whose box is damaged, from the pages of the whole file."""
+        self._refuse_scan(f"the directory box at byte {segment.box} is damaged")
         if self._from_pages is None:
             boxes = own_boxes(self.view, len(self.init))
             spool = scan_fragments(self.view, [box for box in boxes if box.kind == b"moof"], self._decoder, None, 0)

@@ -22,7 +22,8 @@ function chip(text) {
 }
 
 function opened() {
-  const gap = failures > 0;
+  // A job that the page shows as open may have ended before this socket listened.
+  const gap = failures > 0 || document.querySelector("[data-job-stage]");
   [wait, failures] = [FIRST_WAIT, 0];
   chip("");
   if (gap) for (const name of Object.values(EVENTS)) say(name, { type: "caught.up" });
