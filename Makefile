@@ -14,7 +14,9 @@ WITH_NODE := PATH="$(CURDIR)/.venv/node:$$PATH:$(CURDIR)/$(BIN)"
 NEW_ENOUGH := node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 MEMORY := .run/demo/docs.mp4
 
-.PHONY: setup front run demo test lint format bench bench-site clean
+ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
+
+.PHONY: setup front run demo test test-engine test-site lint format bench bench-site clean
 
 setup: $(INSTALLED)
 
@@ -47,8 +49,15 @@ demo: setup
 	$(BIN)/memvid verify $(MEMORY)
 	$(BIN)/memvid search -v $(MEMORY) -q "what happens when a commit is cut off" -k 3
 
+# Two halves side by side, each with stores of its own; with ARGS one run of what they name.
 test: setup front
-	$(BIN)/python -m pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-engine test-site)
+
+test-engine:
+	@$(BIN)/python -m pytest $(ENGINE_TESTS)
+
+test-site:
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS))
 
 lint: setup
 	$(BIN)/ruff check .
