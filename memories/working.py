@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from collab import events
@@ -41,15 +41,31 @@ class JobFailed(Exception):
 
 
 def claim(pk: uuid.UUID) -> "Hold | None":
-    """None when the job is done, cancelled, held by a worker that is alive, or has been the end of several."""
+    """None when the job is done, cancelled, held by a worker that is alive, or has been the end of several.
+
+    Indexing takes long and may wait for the model: one such job at a time, so that uploads never stand behind it.
+    """
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"[-80:]
     now = timezone.now()
     stopped = Q(state=Job.State.RUNNING, lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
-    won = Job.objects.filter(Q(state=Job.State.QUEUED) | stopped, pk=pk).update(
+    free = Job.objects.filter(Q(state=Job.State.QUEUED) | stopped, pk=pk)
+    if free.filter(kind=Job.Kind.INDEX).exists() and indexing_now().exists():
+        return None
+    won = free.update(
         state=Job.State.RUNNING, worker=worker, lease_until=_lease(), attempts=F("attempts") + 1,
         started_at=now, reason="", stage="starting", percent=None,
     )  # fmt: skip
     return Hold(Job.objects.select_related("memory", "workspace", "created_by").get(pk=pk), worker) if won else None
+
+
+def indexing_now() -> QuerySet[Job]:
+    return Job.objects.filter(kind=Job.Kind.INDEX, state=Job.State.RUNNING, lease_until__gte=timezone.now())
+
+
+def waiting_index() -> list[uuid.UUID]:
+    """The index job that is next, now that one has ended."""
+    waiting = Job.objects.filter(kind=Job.Kind.INDEX, state=Job.State.QUEUED).order_by("created_at")
+    return list(waiting.values_list("pk", flat=True)[:1])
 
 
 def _lease() -> Any:

@@ -8,7 +8,7 @@ from auditlog.context import set_actor
 
 from ..engine.errors import MemvidError
 from ..models import Job
-from ..working import AWAY, Cancelled, Hold, JobFailed, claim
+from ..working import AWAY, Cancelled, Hold, JobFailed, claim, waiting_index
 from . import checking, duplicates, editing, erasing, exporting, importing, indexing, merging, rewriting, upload
 
 log = logging.getLogger("memvid.jobs")
@@ -36,6 +36,12 @@ def run(pk: UUID) -> list[UUID]:
     hold = claim(pk)
     if hold is None:
         return []
+    following = _work(hold)
+    return following + (waiting_index() if hold.job.kind == Job.Kind.INDEX else [])
+
+
+def _work(hold: Hold) -> list[UUID]:
+    pk = hold.job.pk
     with hold.beating(), set_actor(hold.job.created_by):
         try:
             result = HANDLERS[hold.job.kind](hold) or {}
