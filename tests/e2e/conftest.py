@@ -47,9 +47,9 @@ def browser_context_args(browser_context_args: dict) -> dict:
     return {**browser_context_args, "viewport": {"width": 1280, "height": 900}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(django_db_setup, django_db_blocker) -> Iterator[str]:
-    """The address of the running site."""
+    """The address of the running site; its worker must not take the jobs of other tests."""
     facts = connection.settings_dict
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     database = make_conninfo(**{name: facts[key] for name, key in names.items() if facts[key]})
