@@ -57,7 +57,8 @@ test-engine:
 	@$(BIN)/python -m pytest $(ENGINE_TESTS)
 
 test-site:
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS))
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/e2e)
+	@$(BIN)/python -m pytest tests/e2e # by itself: Playwright keeps an event loop running
 
 lint: setup
 	$(BIN)/ruff check .
