@@ -1,6 +1,7 @@
 """After an erase no store holds the document's words or its name any more: every one is searched for them."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -28,6 +29,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WORD, NAME = "zqxsecretword", "zqxsecretname"
 PATH = f"d/{NAME}.txt"
 MARKS = (WORD, NAME)
+STORES = ("postgres", "valkey", "run")
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_others() -> None:
+    """Rows end with each test, files do not: what others left would be searched too, and holds the same words."""
+    for path in settings.MEMVID_DATA_DIR.iterdir():
+        if path.is_dir() and path.name not in STORES:
+            shutil.rmtree(path)
 
 
 @pytest.fixture
