@@ -3,7 +3,6 @@
 Rights are part of every query: a row of a memory that the person may not see is never fetched, counted or ranked.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,17 +11,18 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.utils.safestring import SafeString
 
-from collab.models import Workspace
 from memories.models import Chunk, Commit, Job, Memory
 
 from . import snippets, words
 from .engine import fusion
 from .meaning import Meaning, by_meaning
 from .models import EmbeddingModel
+from .scope import Scope
 
 POOL = 100  # how deep each ranking goes into the fusion; on CISI 20 scores lower, 200 the same
 LONGEST = 1_000  # characters of a query
 MOST_CHOICES = 500
+EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Hit:
 class Found:
     """`mode` is what was done, which may be less than what is possible: hybrid, keyword or none.
 
-    `total` counts the ranked passages (of each leg at most POOL), `more` says that some come after these.
+    `total` counts the ranked passages (of each leg at most POOL), `more` says that some come after these. `counts` are
+    the matches by memory. `correction` is what was searched for instead of misspelt words.
     """
 
     hits: list[Hit]
@@ -55,23 +56,19 @@ class Found:
     mode: str = "none"
     total: int = 0
     more: bool = False
+    counts: dict[UUID, int] = field(default_factory=dict)
+    correction: str = ""
 
 
 def search(
-    user: Any,
-    text: str,
-    *,
-    memories: Collection[UUID | Memory] | None = None,
-    workspace: Workspace | None = None,
-    limit: int = 20,
-    offset: int = 0,
+    user: Any, text: str, scope: Scope = EVERYWHERE, *, mode: str = "hybrid", limit: int = 20, offset: int = 0
 ) -> Found:
-    """The passages that answer `text` best, in the memories that the person may see (or those of them named)."""
+    """The passages that answer `text` best, in what the person may see of the scope."""
     text, notes = _cleaned(text)
     asked = words.Asked.of(text)
     if not asked:
         return Found([], notes)
-    visible = _visible(user, memories, workspace)
+    visible = visible_memories(user, scope)
     size = visible.aggregate(chunks=Sum("chunks_count"))["chunks"] or 0
     meaning = by_meaning(visible, text, size, POOL)
     keyword = words.by_words(visible, asked, POOL)
@@ -101,11 +98,11 @@ def _cleaned(text: str) -> tuple[str, list[str]]:
     return text[:LONGEST], [f"Only the first {LONGEST:,} characters were searched for."]
 
 
-def _visible(user: Any, memories: Collection[UUID | Memory] | None, workspace: Workspace | None) -> QuerySet[Memory]:
+def visible_memories(user: Any, scope: Scope) -> QuerySet[Memory]:
     visible = Memory.objects.visible_to(user).present()
-    if memories is not None:
-        visible = visible.filter(pk__in=[getattr(memory, "pk", memory) for memory in memories])
-    return visible.filter(workspace=workspace) if workspace is not None else visible
+    if scope.memories is not None:
+        visible = visible.filter(pk__in=scope.memories)
+    return visible.filter(workspace=scope.workspace) if scope.workspace is not None else visible
 
 
 def _still_indexing(visible: QuerySet[Memory]) -> list[str]:

@@ -1,9 +1,9 @@
 from django.urls import path
 
-from . import views
+from .views import page
 
 urlpatterns = [
-    path("search/", views.search, name="search"),
-    path("search/quick/", views.quick, name="search-quick"),
-    path("search/state/", views.state, name="search-state"),
+    path("search/", page.search, name="search"),
+    path("search/quick/", page.quick, name="search-quick"),
+    path("search/state/", page.state, name="search-state"),
 ]

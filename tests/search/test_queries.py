@@ -11,6 +11,7 @@ from memories.models import Chunk, Job, MemoryPerson
 from search import embedding, vectors
 from search.embedding import EmbedderAway
 from search.queries import LONGEST, search
+from search.scope import Scope
 
 pytestmark = pytest.mark.django_db
 MODEL = "fake"
@@ -156,9 +157,9 @@ def test_a_search_can_be_kept_to_memories_and_workspaces(rows, alice, workspace,
     three = rows(WHALE, workspace=other)
     meaning()
     assert {hit.memory for hit in search(alice, "whale").hits} == {one, two, three}
-    assert {hit.memory for hit in search(alice, "whale", memories=[one.pk, three]).hits} == {one, three}
-    assert {hit.memory for hit in search(alice, "whale", workspace=workspace).hits} == {one, two}
-    assert search(alice, "whale", memories=[]).hits == []
+    assert {hit.memory for hit in search(alice, "whale", Scope(memories=(one.pk, three.pk))).hits} == {one, three}
+    assert {hit.memory for hit in search(alice, "whale", Scope(workspace=workspace.pk)).hits} == {one, two}
+    assert search(alice, "whale", Scope(memories=())).hits == []
 
 
 def test_an_index_being_built_is_told_to_those_who_see_the_memory(rows, alice, charlie, workspace, away):
@@ -246,10 +247,8 @@ def test_nobody_finds_what_they_may_not_see(everything, data):
         data.draw(st.lists(st.sampled_from(["whale", "pub", '"whale"', "-team", *WORDS]), min_size=1, max_size=5))
     )
     asked = data.draw(st.none() | st.sets(st.sampled_from(WORDS)))
-    named = None if asked is None else [made[word].pk for word in asked]
-    found = search(
-        people[name], query, memories=named, limit=data.draw(st.integers(1, 9)), offset=data.draw(st.integers(0, 3))
-    )
+    scope = Scope(memories=None if asked is None else tuple(made[word].pk for word in asked))
+    found = search(people[name], query, scope, limit=data.draw(st.integers(1, 9)), offset=data.draw(st.integers(0, 3)))
     allowed = may_see[name] & (set(WORDS) if asked is None else asked)
     assert {hit.memory.name for hit in found.hits} <= allowed
     assert {str(hit.path) for hit in found.hits} <= {f"{word}.txt" for word in allowed}

@@ -8,8 +8,9 @@ from django.views.decorators.http import require_safe
 
 from memories import access
 
-from . import embedding, queries
-from .forms import WhereForm
+from .. import embedding, queries
+from ..forms import WhereForm
+from ..scope import Scope
 
 PAGE = 20
 QUICK = 6
@@ -25,7 +26,8 @@ def search(request: HttpRequest) -> HttpResponse:
     pk, offset = where.cleaned_data["memory"], where.cleaned_data["offset"] or 0
     memory = access.memory_read(request, pk) if pk else None
     query = _query(request)
-    found = queries.search(request.user, query, memories=[memory] if memory else None, limit=PAGE, offset=offset)
+    scope = Scope(memories=(memory.pk,) if memory else None)
+    found = queries.search(request.user, query, scope, limit=PAGE, offset=offset)
     context = {
         "query": query, "memory": memory, "found": found, "offset": offset, "health": embedding.health(),
         "next": urlencode({"q": query, "memory": memory.pk if memory else "", "offset": offset + PAGE}),
