@@ -110,6 +110,9 @@ def rebuild(memory: Memory, progress: Progress | None = None) -> None:
 
 def take_down(memory: Memory) -> None:
     """Deletes the rows of the memory's content, and what hangs on them, by a statement a table."""
+    from search import postings
+
+    postings.take_down(memory)
     chunks = Chunk.objects.filter(memory=memory)
     for relation in Chunk._meta.related_objects:
         if relation.on_delete is models.CASCADE:

@@ -14,22 +14,13 @@ from .models import Commit, Document, Memory
 
 BATCH = 500  # rows
 BATCH_CHARACTERS = 4_000_000
-TEXT_SEARCH = "english"
-# Where the database's character type is C, PostgreSQL takes “ and — for letters; and what stands between < and > it
-# leaves out as a tag. So punctuation beyond ASCII, and brackets, become spaces before the words are taken.
-SEPARATORS = (
-    "[<>\x02\x03\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2000-\u200b\u200e-\u206f\u2e00-\u2e7f\u3000-\u3004"
-    "\u3008-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
-)
-LONGEST_SEARCHED = 100_000  # characters of one chunk: PostgreSQL refuses a tsvector of 1 MB
-
 Progress = Callable[[int, int, str], None]
 
 INSERT = """
 INSERT INTO memories_chunk (memory_id, document_id, "order", added, removed, frame, frame_span, size, lines, text,
-    metadata, flag, words)
+    metadata, flag)
 SELECT d.memory_id, d.id, v.ord, v.added, v.removed, v.frame, v.span, v.size, v.lines, v.text,
-    v.metadata::jsonb, '', to_tsvector(%s::regconfig, regexp_replace(left(v.text, %s), %s, ' ', 'g'))
+    v.metadata::jsonb, ''
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::text[], %s::text[])
     AS v(document, ord, added, removed, frame, span, size, lines, text, metadata)
@@ -49,6 +40,13 @@ def copy(row: Memory, file: MemoryFile, after: int, progress: Progress | None = 
         _end_replaced(row, history)
         _end_deleted(row, documents.deleted)
     _copy_chunks(row, history, documents.deleted, progress)
+    _add_words(row)
+
+
+def _add_words(row: Memory) -> None:
+    from search import postings  # loads numpy, which a process that only shows pages does without
+
+    postings.add(row)
 
 
 def _copy_commits(row: Memory, file: MemoryFile, after: int) -> None:
@@ -171,7 +169,7 @@ def _batches(versions: Iterable[ChunkVersion]) -> Iterator[list[ChunkVersion]]:
 
 
 def _insert(row: Memory, versions: list[ChunkVersion]) -> None:
-    """One statement, in which the server finds the documents and the words of the text search."""
+    """One statement, in which the server finds the documents."""
     table = [
         (
             v.document, v.order, v.added, v.removed, v.frame, v.frames, v.size, v.lines,
@@ -181,7 +179,7 @@ def _insert(row: Memory, versions: list[ChunkVersion]) -> None:
     ]  # fmt: skip
     columns = [list(column) for column in zip(*table, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [TEXT_SEARCH, LONGEST_SEARCHED, SEPARATORS, *columns, row.pk])
+        cursor.execute(INSERT, [*columns, row.pk])
 
 
 def clean(text: str) -> str:

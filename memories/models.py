@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -200,6 +199,7 @@ class Document(models.Model):
     tags = ArrayField(models.TextField(), default=list)
     metadata = models.JSONField(default=dict)
     has_original = models.BooleanField(default=False)
+    language = models.CharField(max_length=20, blank=True, help_text="whose stems its words are cut to")
     added = models.PositiveIntegerField(help_text="the commit that added it")
     changed = models.PositiveIntegerField(help_text="the commit that last changed it")
     removed = models.PositiveIntegerField(null=True)
@@ -230,7 +230,6 @@ class Chunk(models.Model):
     lines = models.PositiveIntegerField(help_text="line feeds")
     text = models.TextField()
     metadata = models.JSONField(default=dict)
-    words = SearchVectorField(null=True)
     flag = models.CharField(max_length=200, blank=True, help_text="a curator's note")
     objects = PresentQuerySet.as_manager()
 
@@ -238,7 +237,7 @@ class Chunk(models.Model):
         constraints = (models.UniqueConstraint(fields=("document", "order", "added"), name="chunk_unique"),)
         indexes = (
             models.Index(fields=("memory", "frame"), name="chunk_frame"),
-            GinIndex(fields=("words",), name="chunk_words"),
+            models.Index(fields=("memory",), name="chunk_removed", condition=Q(removed__isnull=False)),
         )
 
     def __str__(self) -> str:

@@ -1,26 +1,34 @@
-"""Search over all memories that a person may see: by words and by meaning, fused by rank.
+"""Search over all memories that a person may see: by words and by meaning, in one ranking.
 
-Rights are part of every query: a row of a memory that the person may not see is never fetched, counted or ranked.
+Rights are part of what every query hangs on (`filters.visible_memories`): a row of a memory that the person may not
+see is never fetched, counted or ranked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+import numpy as np
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Left
 from django.utils.safestring import SafeString
 
 from memories.models import Chunk, Commit, Job, Memory
 
-from . import snippets, words
-from .engine import fusion
-from .meaning import Meaning, by_meaning
+from . import meaning, snippets
+from .engine import fusion, tokens
+from .filters import table_of, visible_memories
+from .meaning import Question
 from .models import EmbeddingModel
 from .scope import Scope
+from .table import Table
+from .words import Asked, Words, by_words, variants
 
-POOL = 100  # how deep each ranking goes into the fusion; on CISI 20 scores lower, 200 the same
-LONGEST = 1_000  # characters of a query
+POOL = 100  # how deep each ranking goes into the blend
+DEEP = 1_000  # passages by words that a list goes on with
+LONGEST = 10_000  # characters of a query
 MOST_CHOICES = 500
 EVERYWHERE = Scope()
 
@@ -45,10 +53,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """`mode` is what was done, which may be less than what is possible: hybrid, keyword or none.
+    """`mode` is what was done, which may be less than what was asked for, or "none".
 
-    `total` counts the ranked passages (of each leg at most POOL), `more` says that some come after these. `counts` are
-    the matches by memory. `correction` is what was searched for instead of misspelt words.
+    `total` counts the ranked passages (at most DEEP by words, and POOL by meaning), `more` says that some come after
+    these; `counts` are the ranked ones by memory. `correction` is what was searched for instead of misspelt words.
     """
 
     hits: list[Hit]
@@ -60,24 +68,46 @@ class Found:
     correction: str = ""
 
 
+@dataclass(frozen=True)
+class _Ranked:
+    """Rows of the table, best first, with their scores; the cosines of those that were compared."""
+
+    rows: Sequence[int]
+    scores: dict[int, float]
+    cosines: dict[int, float]
+    words: Words | None
+
+
 def search(
     user: Any, text: str, scope: Scope = EVERYWHERE, *, mode: str = "hybrid", limit: int = 20, offset: int = 0
 ) -> Found:
-    """The passages that answer `text` best, in what the person may see of the scope."""
+    """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES."""
     text, notes = _cleaned(text)
-    asked = words.Asked.of(text)
-    if not asked:
-        return Found([], notes)
+    asked = Asked.of(text, phrase=mode == "phrase")
+    if asked is None:
+        return Found([], [*notes, *_NOTHING_ASKED] if text else notes)
     visible = visible_memories(user, scope)
-    size = visible.aggregate(chunks=Sum("chunks_count"))["chunks"] or 0
-    meaning = by_meaning(visible, text, size, POOL)
-    keyword = words.by_words(visible, asked, POOL)
-    rankings = [keyword, list(meaning.cosines)] if meaning.done else [keyword]
-    ranked = fusion.fuse(rankings)
-    page = ranked[offset : offset + limit]
-    notes += meaning.notes + _still_indexing(visible)
-    hits = _hits(visible, page, asked, set(keyword), meaning)
-    return Found(hits, notes, "hybrid" if meaning.done else "keyword", len(ranked), len(ranked) > offset + limit)
+    table = table_of(visible, scope)
+    question = meaning.ask(text) if mode in ("hybrid", "semantic") and table.size else Question()
+    notes += question.notes
+    done = mode if question.vector is not None or mode not in ("hybrid", "semantic") else "keyword"
+    ranked = _rank(table, asked, question, done)
+    if mode in ("hybrid", "semantic"):
+        notes += _still_indexing(visible)
+    return _found(visible, table, ranked, asked, notes, done, limit, offset)
+
+
+def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0) -> Found:
+    """Passages that mean nearly what a passage does, which the person must be allowed to see; without itself."""
+    visible = visible_memories(user, scope)
+    table = table_of(visible, scope)
+    question = meaning.vector_of(chunk.pk)
+    if question.vector is None:
+        return Found([], question.notes)
+    cosines = meaning.nearest(question, table, POOL + 1)
+    for row in table.find([chunk.pk]).values():
+        cosines.pop(row, None)
+    return _found(visible, table, _Ranked(list(cosines), cosines, cosines, None), None, [], "semantic", limit, offset)
 
 
 def memory_choices(user: Any) -> list[Memory]:
@@ -90,19 +120,108 @@ def embedding_models() -> QuerySet[EmbeddingModel]:
     return EmbeddingModel.objects.order_by("-active", "name")
 
 
+# -- ranking
+
+
+def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
+    words = by_words(table, asked, DEEP, fuzzy=mode == "fuzzy")
+    if question.vector is None:
+        return _Ranked(words.ranking, {row: float(words.scores[row]) for row in words.ranking}, {}, words)
+    near = meaning.nearest(question, table, POOL)
+    near = {row: cosine for row, cosine in near.items() if words.allows(row)}
+    if mode == "semantic":
+        return _Ranked(list(near), near, near, words)
+    return _blended(table, words, near, question)
+
+
+def _blended(table: Table, words: Words, near: dict[int, float], question: Question) -> _Ranked:
+    """The best of both legs by both scores; after them, what was found by words alone further down."""
+    first = words.ranking[:POOL]
+    chunks = dict(zip(table.chunk(unknown := [row for row in first if row not in near]), unknown, strict=True))
+    compared = {chunks[pk]: cosine for pk, cosine in meaning.cosines(question, chunks).items()}
+    scores = {
+        row: fusion.blend(near.get(row, compared.get(row, 0.0)), (float(words.scores[row]) - words.mean) / words.spread)
+        for row in {*first, *near}
+    }
+    best = sorted(scores, key=lambda row: (-scores[row], row))
+    shown = {row: fusion.shown(score) for row, score in scores.items()}
+    rest = [row for row in words.ranking[POOL:] if row not in scores]
+    return _Ranked([*best, *rest], shown | dict.fromkeys(rest, 0.0), near, words)
+
+
+# -- what is shown
+
+
+def _found(
+    visible: QuerySet[Memory], table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str,
+    limit: int, offset: int,
+) -> Found:  # fmt: skip
+    page = list(ranked.rows[offset : offset + limit])
+    hits = _hits(visible, table, ranked, page)
+    words = ranked.words
+    counts = table.by_memory(np.array(ranked.rows, np.int64)) if ranked.rows else {}
+    return Found(
+        hits, notes, mode, len(ranked.rows), len(ranked.rows) > offset + limit, counts,
+        _correction(asked, words, hits) if words and words.replaced else "",
+    )  # fmt: skip
+
+
+def _hits(visible: QuerySet[Memory], table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
+    by_chunk = dict(zip(table.chunk(page), page, strict=True))
+    commit = Commit.objects.filter(memory=OuterRef("memory"), number=OuterRef("added"))
+    rows = (
+        Chunk.objects.filter(pk__in=by_chunk, memory__in=visible)
+        .select_related("document", "memory__workspace")
+        .defer("text", "metadata", "document__metadata")
+        .annotate(
+            author=Subquery(commit.values("author")[:1]),
+            time=Subquery(commit.values("time")[:1]),
+            beginning=Left("text", snippets.LOOKED_AT),
+        )
+        .in_bulk()
+    )
+    terms = ranked.words.marked if ranked.words else frozenset()
+    return [
+        Hit(
+            chunk=chunk, memory=chunk.memory, path=chunk.document.path, document=chunk.document.number,
+            order=chunk.order, frame=chunk.frame, author=chunk.author or "", time=chunk.time,
+            snippet=snippets.snippet(chunk.beginning, terms, chunk.document.language),
+            score=round(ranked.scores[row], 6), cosine=ranked.cosines.get(row), why=_why(ranked, row),
+        )
+        for pk, row in by_chunk.items()
+        if (chunk := rows.get(pk))  # it may have been removed since it was ranked
+    ]  # fmt: skip
+
+
+def _why(ranked: _Ranked, row: int) -> tuple[str, ...]:
+    by_word = ranked.words is not None and ranked.words.scores[row] > 0
+    return (("words",) if by_word else ()) + (("meaning",) if row in ranked.cosines else ())
+
+
+def _correction(asked: Asked, words: Words, hits: list[Hit]) -> str:
+    """The query with the words that were taken for misspelt ones, as the first hits write them."""
+    written = {term: _as_written(term, hits) for term in words.replaced.values()}
+    return " ".join(written[words.replaced[word]] if word in words.replaced else word for word in asked.words)
+
+
+def _as_written(term: str, hits: list[Hit]) -> str:
+    for hit in hits:
+        for _, _, word in tokens.places(hit.chunk.beginning):
+            if term in variants(word, [hit.chunk.document.language]):
+                return word.casefold()
+    return term
+
+
+_NOTHING_ASKED = ("There is no word in it: type a word, a name or a question.",)
+
+
 def _cleaned(text: str) -> tuple[str, list[str]]:
     """Without what PostgreSQL does not take, and not longer than a question can be."""
+    ends = text[-1:].isspace()  # the last word is a whole one
     text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())
     if len(text) <= LONGEST:
-        return text, []
+        return text + " " * bool(ends and text), []
     return text[:LONGEST], [f"Only the first {LONGEST:,} characters were searched for."]
-
-
-def visible_memories(user: Any, scope: Scope) -> QuerySet[Memory]:
-    visible = Memory.objects.visible_to(user).present()
-    if scope.memories is not None:
-        visible = visible.filter(pk__in=scope.memories)
-    return visible.filter(workspace=scope.workspace) if scope.workspace is not None else visible
 
 
 def _still_indexing(visible: QuerySet[Memory]) -> list[str]:
@@ -110,37 +229,3 @@ def _still_indexing(visible: QuerySet[Memory]) -> list[str]:
     if Job.objects.filter(kind=Job.Kind.INDEX, state__in=open_states, memory__in=visible).exists():
         return ["Some passages are still being indexed by meaning; until then only their words are found."]
     return []
-
-
-def _hits(
-    visible: QuerySet[Memory],
-    page: list[tuple[int, float]],
-    asked: words.Asked,
-    by_words: set[int],
-    meaning: Meaning,
-) -> list[Hit]:
-    commit = Commit.objects.filter(memory=OuterRef("memory"), number=OuterRef("added"))
-    rows = (
-        Chunk.objects.present()
-        .filter(pk__in=[pk for pk, _ in page], memory__in=visible)
-        .select_related("document", "memory__workspace")
-        .defer("text", "words", "metadata", "document__metadata")
-        .annotate(
-            author=Subquery(commit.values("author")[:1]),
-            time=Subquery(commit.values("time")[:1]),
-            beginning=snippets.beginning(),
-            marked=snippets.marked(asked),
-        )
-        .in_bulk()
-    )
-    return [
-        Hit(
-            chunk=row, memory=row.memory, path=row.document.path, document=row.document.number, order=row.order,
-            frame=row.frame, author=row.author or "", time=row.time,
-            snippet=snippets.snippet(row.beginning, row.marked),
-            score=score, cosine=meaning.cosines.get(pk),
-            why=tuple(why for why, ranking in (("words", by_words), ("meaning", meaning.cosines)) if pk in ranking),
-        )
-        for pk, score in page
-        if (row := rows.get(pk))  # it may have been removed since it was ranked
-    ]  # fmt: skip

@@ -18,6 +18,11 @@ FAMILIES = {
 }
 
 
+def family_of(media_type: str) -> str:
+    """Empty for what belongs to none."""
+    return next((name for name, heads in FAMILIES.items() if media_type.startswith(heads)), "")
+
+
 @dataclass(frozen=True)
 class Scope:
     """Every part narrows; an empty one does not.

@@ -1,40 +1,21 @@
-"""The sentence of a passage that answers a query, its words marked.
+"""The sentence of a passage that answers a query, its words marked. The text is escaped here: the only elements in a
+snippet are our own."""
 
-PostgreSQL marks the words, as only it knows its stems, in a copy of the text in which every separator is a space, so
-that it sees no tags and leaves nothing out. The marks are put at the same places of the text itself, which is escaped
-here: the only elements in a snippet are our own.
-"""
+from collections.abc import Collection
 
-from django.contrib.postgres.search import SearchHeadline
-from django.db.models import F, Func, Value
-from django.db.models.functions import Left
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from memories.mirroring import SEPARATORS, TEXT_SEARCH
+from .engine import tokens
 
-from .words import Asked
-
-START, STOP = "\x02", "\x03"  # two of the separators, so that no text that is marked holds them
+START, STOP = "\x02", "\x03"
 LENGTH = 280  # characters of a snippet
 LOOKED_AT = 20_000  # characters of a passage
 
 
-def beginning() -> Left:
-    return Left(F("text"), LOOKED_AT)
-
-
-def marked(asked: Asked) -> SearchHeadline:
-    """That beginning with START and STOP around each word that was asked for, and spaces for separators."""
-    plain = Func(beginning(), Value(SEPARATORS), Value(" "), Value("g"), function="regexp_replace")
-    return SearchHeadline(
-        plain, asked.some | asked.every, config=TEXT_SEARCH, start_sel=START, stop_sel=STOP, highlight_all=True
-    )
-
-
-def snippet(text: str, marked: str) -> SafeString:
+def snippet(text: str, terms: Collection[str], language: str) -> SafeString:
     """The stretch with most of the words, from the beginning of a sentence or a word where that is near."""
-    text = _with_marks(text.replace(START, " ").replace(STOP, " "), marked)
+    text = _marked(text[:LOOKED_AT].replace(START, " ").replace(STOP, " "), terms, language)
     start, stop = _window(text)
     piece = " ".join(text[start:stop].split())
     if piece.count(START) > piece.count(STOP):
@@ -43,13 +24,37 @@ def snippet(text: str, marked: str) -> SafeString:
     return mark_safe(("… " if start else "") + shown + (" …" if stop < len(text) else ""))
 
 
-def _with_marks(text: str, marked: str) -> str:
-    """`marked` differs from `text` by its marks and by characters that became spaces; should it differ in length,
-    nothing is marked rather than the wrong words."""
-    if len(marked) - marked.count(START) - marked.count(STOP) != len(text):
-        return text
-    characters = iter(text)
-    return "".join(one if one in (START, STOP) else next(characters) for one in marked)
+def marks(text: str, terms: Collection[str], language: str) -> list[tuple[int, int]]:
+    """Where the words of `terms` begin and end in the text."""
+    found: list[tuple[int, int]] = []
+    for start, end, word in tokens.places(text):
+        if tokens.is_unspaced(word):
+            found += _within(text, start, end, terms)
+        elif not terms.isdisjoint(tokens.word_terms(word, language)):
+            found.append((start, end))
+    return found
+
+
+def _within(text: str, start: int, end: int, terms: Collection[str]) -> list[tuple[int, int]]:
+    """Of a run without spaces: pairs that were asked for, joined where they meet; without any, single characters."""
+    spans: list[tuple[int, int]] = []
+    pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in terms)
+    for place in range(start, end):
+        width = 2 if text[place : place + 2] in terms and place + 2 <= end else 0
+        width = width or (1 if not pairs and text[place] in terms else 0)
+        if width and spans and place <= spans[-1][1]:
+            spans[-1] = spans[-1][0], place + width
+        elif width:
+            spans.append((place, place + width))
+    return spans
+
+
+def _marked(text: str, terms: Collection[str], language: str) -> str:
+    pieces, last = [], 0
+    for start, end in marks(text, terms, language):
+        pieces += [text[last:start], START, text[start:end], STOP]
+        last = end
+    return "".join([*pieces, text[last:]])
 
 
 def _window(text: str) -> tuple[int, int]:

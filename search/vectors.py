@@ -91,7 +91,7 @@ def _lock(number: int) -> None:
 
 
 def lacking(memory: Memory, model: EmbeddingModel) -> QuerySet[Chunk]:
-    have = Embedding.objects.filter(model=model, chunk__memory=memory).values("chunk")
+    have = Embedding.objects.filter(model=model, memory=memory).values("chunk")
     return Chunk.objects.present().filter(memory=memory).exclude(pk__in=have)
 
 
@@ -124,19 +124,20 @@ def store(model: EmbeddingModel, rows: list[Row]) -> int:
     with transaction.atomic():
         _lock(model.pk)
         wanted = [row.chunk for row in rows]
-        there = set(Chunk.objects.select_for_update(no_key=True).filter(pk__in=wanted).values_list("pk", flat=True))
-        there -= set(Embedding.objects.filter(model=model, chunk__in=wanted).values_list("chunk", flat=True))
+        there = dict(Chunk.objects.select_for_update(no_key=True).filter(pk__in=wanted).values_list("pk", "memory"))
+        for chunk in Embedding.objects.filter(model=model, chunk__in=wanted).values_list("chunk", flat=True):
+            del there[chunk]
         kept = [row for row in rows if row.chunk in there]
-        _copy(model, kept)
+        _copy(model, kept, there)
     return len(kept)
 
 
-def _copy(model: EmbeddingModel, rows: list[Row]) -> None:
-    statement = "COPY search_embedding (model_id, chunk_id, digest, vector) FROM STDIN (FORMAT BINARY)"
+def _copy(model: EmbeddingModel, rows: list[Row], memories: dict[int, UUID]) -> None:
+    statement = "COPY search_embedding (model_id, memory_id, chunk_id, digest, vector) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor:
         # for this cursor alone: the ORM reads vectors as text on the connection
         register_halfvec_info(cursor, TypeInfo.fetch(cursor.connection, "halfvec"))
         with cursor.copy(statement) as copy:
-            copy.set_types(["int8", "int8", "uuid", "halfvec"])
+            copy.set_types(["int8", "uuid", "int8", "uuid", "halfvec"])
             for row in rows:
-                copy.write_row((model.pk, row.chunk, row.digest, HalfVector(row.vector)))
+                copy.write_row((model.pk, memories[row.chunk], row.chunk, row.digest, HalfVector(row.vector)))

@@ -1,64 +1,217 @@
-"""The leg of words: PostgreSQL's full text search."""
+"""The leg of words: BM25 over the postings of the chunks that a person may see."""
 
 import re
-from dataclasses import dataclass
-from functools import reduce
-from operator import or_
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import F, Q, QuerySet
-from django.db.models.expressions import Case, Value, When
+import numpy as np
+from django.db.models import QuerySet
 
-from memories.mirroring import SEPARATORS, TEXT_SEARCH
 from memories.models import Chunk, Memory
 
-CANDIDATES = 1_000  # rows that are ranked: those with all words, and those with any
-MOST_WORDS = 32
-LONGEST_WORD = 100
+from . import table as tables
+from . import typos
+from .engine import bm25, tokens
+from .engine.languages import DEFAULT
+from .table import Table
 
-_SEPARATOR = re.compile(SEPARATORS)
-_QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
-_WORD = re.compile(r"\w+")
-_LAST = re.compile(r"(?:^|\s)(\w{2,})$")
+MOST_WORDS = 500
+# Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
+MOST_POSTINGS = 400_000
+CHECKED = 1_000  # chunks whose text is looked at for a phrase
+TYPED = 20  # words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation
+TELLING = 0.3  # of the rarest word's rarity: what a word needs to be marked
+SIMILAR = 0.6  # what a similar word counts, against the word itself
+
+_QUOTES = str.maketrans(dict.fromkeys("“”„«»‟", '"'))
+_PARTS = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A query as PostgreSQL's: `every` as written, the last word perhaps unfinished; `some`: any of its words."""
+    """A query taken apart: words, phrases in quotation marks, words with a minus before them. `unfinished`: the last
+    word may be the beginning of one."""
 
-    every: SearchQuery
-    some: SearchQuery
+    words: tuple[str, ...]
+    phrases: tuple[tuple[str, ...], ...] = ()
+    without: tuple[tuple[str, ...], ...] = ()
+    unfinished: bool = False
 
     @classmethod
-    def of(cls, text: str) -> "Asked | None":
-        """None where there is no word in it."""
-        text = _SEPARATOR.sub(" ", text.translate(_QUOTES))
-        text = " ".join(word[:LONGEST_WORD] for word in text.split())
-        found = _WORD.findall(text)[:MOST_WORDS]
+    def of(cls, text: str, *, phrase: bool = False) -> "Asked | None":
+        """None where nothing is asked for. `phrase`: all of it is one phrase."""
+        if phrase:
+            found = tuple(tokens.words(text)[:MOST_WORDS])
+            return cls(found, (found,)) if found else None
+        words: list[str] = []
+        phrases, without = [], []
+        for minus, quoted, word in _PARTS.findall(text.translate(_QUOTES)):
+            minus = minus or (word[:1] if word.startswith("-") and len(word) > 1 else "")
+            found = tuple(tokens.words(quoted or word))
+            if found and minus:
+                without.append(found)
+            elif found:
+                words += found
+                phrases += [found] if quoted else []
+        if len(words) > TYPED:
+            phrases, without = [], []
+        unfinished = bool(words) and text[-1:].isalnum()
+        return cls(tuple(words[:MOST_WORDS]), tuple(phrases), tuple(without), unfinished) if words else None
+
+    @property
+    def plain(self) -> bool:
+        return not self.phrases and not self.without
+
+
+@dataclass
+class Words:
+    """`scores` by row of the table, 0 for what does not match. `ranking` are the best rows. `marked` are the terms that
+    tell something, of similar words too; `replaced` maps a word that is nowhere to what was taken for it."""
+
+    scores: np.ndarray
+    ranking: list[int]
+    marked: frozenset[str] = frozenset()
+    replaced: dict[str, str] = field(default_factory=dict)
+    matching: int = 0
+    mean: float = 0.0
+    spread: float = 1.0
+    blocked: np.ndarray | None = None  # rows that the query excludes
+    only: frozenset[int] | None = None  # the rows that hold its phrases
+
+    def allows(self, row: int) -> bool:
+        return (self.only is None or row in self.only) and (self.blocked is None or not self.blocked[row])
+
+
+def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> Words:
+    wanted = _Wanted(table, asked, fuzzy)
+    scores = _scores(table, wanted.weights, wanted.counts)
+    blocked = _blocked(table, asked)
+    for part in table.parts:
+        if part.dead is not None:
+            scores[part.start : part.start + part.size][part.dead] = 0
+    if blocked is not None:
+        scores[blocked] = 0
+    only = _with_phrases(table, scores, asked) if asked.phrases else None
+    if only is not None:
+        kept = np.zeros_like(scores)
+        rows = np.array(sorted(only), np.int64)
+        kept[rows] = scores[rows]
+        scores = kept
+    total = float(scores.sum(dtype=np.float64))
+    mean = total / max(table.size, 1)
+    square = float(np.dot(scores, scores)) / max(table.size, 1)
+    return Words(
+        scores, bm25.top(scores, most).tolist(), wanted.marked(), wanted.replaced, int(np.count_nonzero(scores)),
+        mean, max(square - mean * mean, 1e-12) ** 0.5, blocked, only,
+    )  # fmt: skip
+
+
+def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:
+    """Primary keys of the present chunks that match best, at most CHECKED."""
+    table = tables.load(memories)
+    return table.chunk(by_words(table, asked, CHECKED).ranking)
+
+
+class _Wanted:
+    """The terms of a query with their weights, and where they stand."""
+
+    def __init__(self, table: Table, asked: Asked, fuzzy: bool):
+        self._table, self._asked = table, asked
+        self._languages = table.languages or [DEFAULT]
+        self.weights: Counter[str] = Counter()
+        self.replaced: dict[str, str] = {}
+        forms = [variants(word, self._languages) for word in asked.words]
+        self.counts = tables.counts(table, {term for form in forms for term in form})
+        for place, (word, form) in enumerate(zip(asked.words, forms, strict=True)):
+            there = [term for term in form if self.counts[term]]
+            self.weights.update(there)
+            if fuzzy or (not there and asked.plain):
+                last = asked.unfinished and place == len(forms) - 1
+                self._take_similar(word, form, last and not fuzzy, replaces=not there)
+
+    def marked(self) -> frozenset[str]:
+        """Without the words that nearly all chunks hold, unless there are no others."""
+        rows = self._table.rows
+        rarity = {term: bm25.rarity(rows, sum(self.counts[term].values())) for term in self.weights}
+        least = max(rarity.values(), default=0) * TELLING
+        return frozenset(term for term, value in rarity.items() if value >= least)
+
+    def _take_similar(self, word: str, form: frozenset[str], begun: bool, replaces: bool) -> None:
+        found = typos.beginning_with(self._table, tokens.fold(word)) if begun else []
         if not found:
-            return None
-        every = SearchQuery(text, config=TEXT_SEARCH, search_type="websearch")
-        some = reduce(or_, (SearchQuery(word, config=TEXT_SEARCH) for word in found))
-        if '"' not in text and (last := _LAST.search(text)):
-            begun = SearchQuery(f"{last[1]}:*", config=TEXT_SEARCH, search_type="raw")
-            head = text[: last.start()].strip()
-            every |= SearchQuery(head, config=TEXT_SEARCH, search_type="websearch") & begun if head else begun
-            some |= begun
-        operators = '"' in text or any(word.startswith("-") for word in text.split())
-        return cls(every, every if operators else some)
+            found = typos.similar_to(self._table, form)
+            if replaces and found:
+                self.replaced[word] = found[0]
+                found = found[:1]
+        new = [term for term in found if term not in self.weights]
+        self.counts |= tables.counts(self._table, new)
+        for term in new:
+            self.weights[term] = SIMILAR if not replaces else 1
 
 
-def by_words(visible: QuerySet[Memory], asked: Asked, most: int) -> list[int]:
-    """Chunks with all the words before those with some, within each the most often and closest first."""
-    chunks = Chunk.objects.present().filter(memory__in=visible)
-    every = chunks.filter(words=asked.every).values("pk")[:CANDIDATES]
-    some = chunks.filter(words=asked.some).values("pk")[:CANDIDATES]
-    ranked = (
-        Chunk.objects.filter(pk__in=every.union(some))
-        .annotate(
-            whole=Case(When(Q(words=asked.every), then=Value(1)), default=Value(0)),
-            rank=SearchRank(F("words"), asked.some, normalization=Value(1)),
-        )
-        .order_by("-whole", "-rank", "pk")
-    )
-    return list(ranked.values_list("pk", flat=True)[:most])
+def variants(word: str, languages: Iterable[str]) -> frozenset[str]:
+    """The terms that a word may be under: documents of several languages cut it differently."""
+    return frozenset(term for language in languages for term in tokens.word_terms(word, language))
+
+
+def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int]]) -> np.ndarray:
+    totals = {term: sum(counts[term].values()) for term in weights if counts.get(term)}
+    budget, taken = MOST_POSTINGS + table.rows // 2, {}
+    for term in sorted(totals, key=totals.__getitem__):
+        if taken and budget < totals[term]:
+            break
+        taken[term], budget = counts[term], budget - totals[term]
+    found = tables.postings(table, taken)
+    scores = np.zeros(table.rows, np.float32)
+    for part in table.parts:
+        view = scores[part.start : part.start + part.size]
+        for term in taken:
+            if (part.pk, term) in found:
+                weight = weights[term] * bm25.rarity(table.rows, totals[term])
+                bm25.add(view, part.columns.lengths, table.mean, *found[part.pk, term], weight)
+    return scores
+
+
+def _holding(table: Table, words: tuple[str, ...]) -> np.ndarray:
+    """bool (rows,): which chunks hold all the words."""
+    languages = table.languages or [DEFAULT]
+    held = np.ones(table.rows, bool)
+    for word in dict.fromkeys(words):
+        counts = {term: found for term, found in tables.counts(table, variants(word, languages)).items() if found}
+        postings = tables.postings(table, counts)
+        one = np.zeros(table.rows, bool)
+        for part in table.parts:
+            for term in counts:
+                if (part.pk, term) in postings:
+                    one[part.start + postings[part.pk, term][0].astype(np.int64)] = True
+        held &= one
+    return held
+
+
+def _blocked(table: Table, asked: Asked) -> np.ndarray | None:
+    blocked = None
+    for words in asked.without:
+        held = _holding(table, words)
+        blocked = held if blocked is None else blocked | held
+    return blocked
+
+
+def _with_phrases(table: Table, scores: np.ndarray, asked: Asked) -> frozenset[int]:
+    """Rows whose text has every phrase, of the best CHECKED that have all the words."""
+    for words in asked.phrases:
+        scores = np.where(_holding(table, words), scores, 0)
+    rows = bm25.top(scores, CHECKED).tolist()
+    by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
+    texts = Chunk.objects.filter(pk__in=by_chunk).values_list("pk", "text").iterator(chunk_size=200)
+    phrases = [_flat(" ".join(words)) for words in asked.phrases]
+    return frozenset(by_chunk[pk] for pk, text in texts if _has_all(_flat(text), phrases))
+
+
+def _flat(text: str) -> str:
+    return " ".join(tokens.fold(word) for word in tokens.words(text))
+
+
+def _has_all(text: str, phrases: list[str]) -> bool:
+    """Whole words, except in scripts that do not set words apart."""
+    return all(phrase in text if tokens.is_unspaced(phrase) else f" {phrase} " in f" {text} " for phrase in phrases)

@@ -3,8 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.postgres.search import SearchQuery
-from django.db.models import Value
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,7 +11,6 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.decorators import action, display
 
 from .. import curation
-from ..mirroring import TEXT_SEARCH
 from ..models import Chunk
 from . import editing
 from .base import NoteForm, PanelAdmin, Question, complain, confirmed, link, tell_jobs, too_many
@@ -72,15 +69,17 @@ class ChunkAdmin(PanelAdmin):
     actions = ("put_flag", "take_flag", "remove")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        chunks = Chunk.objects.filter(memory__in=curation.reach(request.user)).defer("text", "words", "metadata")
+        chunks = Chunk.objects.filter(memory__in=curation.reach(request.user)).defer("text", "metadata")
         return chunks.annotate(beginning=Left("text", PREVIEW))
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """By the index of words, which a search in the middle of them could not use."""
-        if not search_term.strip():
+        """By the words' postings, the best ones; a search in the middle of words would read every text."""
+        from search import words
+
+        asked = words.Asked.of(search_term)
+        if asked is None:
             return queryset, False
-        query = SearchQuery(search_term, search_type="websearch", config=Value(TEXT_SEARCH))
-        return queryset.filter(words=query), False
+        return queryset.filter(pk__in=words.best_chunks(curation.reach(request.user), asked)), False
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         chunk = self.get_object(request, object_id)

@@ -79,7 +79,7 @@ def _groups(memory: Memory, listed: Page) -> list[Group]:
         document__number__in={number for number, _, _ in named},
         order__in={order for _, order, _ in named},
     )
-    rows = rows.select_related("document__memory__workspace", "memory__workspace").defer("words")
+    rows = rows.select_related("document__memory__workspace", "memory__workspace")
     here = {(chunk.document.number, chunk.order): chunk for chunk in rows}
     groups = []
     for group in listed:

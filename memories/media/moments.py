@@ -170,5 +170,5 @@ def _passages(memory: Memory, number: int, block: Block) -> list[Passage]:
 def _rows(memory: Memory, number: int) -> dict[tuple[int, int], Chunk]:
     """Versions of chunks that lie in the frame, by document number and order."""
     near = Chunk.objects.filter(memory=memory, frame__lte=number, frame__gt=number - MOST_SPAN)
-    lying = near.filter(frame__gt=number - F("frame_span")).select_related("document").defer("text", "words")
+    lying = near.filter(frame__gt=number - F("frame_span")).select_related("document").defer("text")
     return {(row.document.number, row.order): row for row in lying.order_by("added")}

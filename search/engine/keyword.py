@@ -15,8 +15,9 @@ import numpy as np
 
 from memories.engine.errors import Damaged
 from search.engine import columns, tokens
+from search.engine.counting import Counted, count
 
-K1 = 1.2
+K1 = 1.5
 B = 0.75
 
 # Postings are compressed this many bytes at a time: a smaller block costs size, a larger one query time.
@@ -29,14 +30,6 @@ REMEDY = "write the memory anew with `memvid vacuum`, then index it"
 
 Sections = dict[str, bytes]
 SECTIONS = ("lengths", "terms", "counts", "sizes", "blocks", "postings")
-
-
-class _Forms(dict):
-    """Every written form of a word seen, numbered; each is turned into terms only once."""
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
-        return number
 
 
 class Segment:
@@ -108,41 +101,11 @@ class Segment:
 
 
 def build_segment(texts: Iterable[str]) -> Segment:
-    forms = _Forms()
-    numbered: list[np.ndarray] = []
-    for text in texts:
-        numbered.append(np.fromiter(map(forms.__getitem__, tokens.words(text)), np.int32))
-    terms, expansion, parts = _terms_of(forms)
-    return _assemble(terms, *_count(numbered, expansion, parts, len(terms)), len(numbered))
+    return _assemble(count((text, "") for text in texts))
 
 
-def _terms_of(forms: Iterable[str]) -> tuple[list[bytes], np.ndarray, np.ndarray]:
-    """Sorted terms; the terms of all forms one after the other; and how many each form has."""
-    expanded = [tokens.word_terms(form) for form in forms]
-    terms = sorted({term.encode() for found in expanded for term in found})
-    number = {term: place for place, term in enumerate(terms)}
-    flat = [number[term.encode()] for found in expanded for term in found]
-    return terms, np.array(flat, np.int64), np.array([len(found) for found in expanded], np.int64)
-
-
-def _count(
-    numbered: Sequence[np.ndarray], expansion: np.ndarray, parts: np.ndarray, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (term, chunk) pairs in that order, how often each occurs, and the chunks' lengths."""
-    chunk = np.repeat(np.arange(len(numbered)), [len(forms) for forms in numbered])
-    form = np.concatenate(numbered) if numbered else np.zeros(0, np.int32)
-    repeats = parts[form]
-    chunk = np.repeat(chunk, repeats)
-    within = np.arange(len(chunk)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    term = expansion[np.repeat((np.cumsum(parts) - parts)[form], repeats) + within]
-    lengths = np.bincount(chunk, minlength=len(numbered))
-    pairs, times = np.unique(term * max(len(numbered), 1) + chunk, return_counts=True)
-    return *np.divmod(pairs, max(len(numbered), 1)), times, lengths
-
-
-def _assemble(
-    terms: list[bytes], term: np.ndarray, chunk: np.ndarray, times: np.ndarray, lengths: np.ndarray, size: int
-) -> Segment:
+def _assemble(counted: Counted) -> Segment:
+    terms, term, chunk, times = counted.terms, counted.term, counted.chunk, counted.times
     counts = np.bincount(term, minlength=len(terms))
     first = np.diff(term, prepend=-1) > 0
     gaps = np.where(first, chunk, np.diff(chunk, prepend=0) - 1)
@@ -156,14 +119,14 @@ def _assemble(
     spans = np.bincount(owner[order] >> 1, weights=sizes, minlength=len(terms)).astype(np.int64)
     return Segment(
         {
-            "lengths": columns.pack(lengths),
+            "lengths": columns.pack(counted.lengths),
             "terms": columns.deflate(b"\n".join(terms)),
             "counts": columns.pack(counts),
             "sizes": columns.pack(spans),
             "blocks": columns.pack(np.array([len(block) for block in blocks], np.int64)),
             "postings": b"".join(blocks),
         },
-        len(lengths),
+        len(counted.lengths),
     )
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
 
 from collab.models import User, Workspace
-from memories.mirroring import SEPARATORS, TEXT_SEARCH
 from memories.models import Chunk, Commit, Document, Memory
+from search import postings
 
 
 @pytest.fixture
@@ -31,16 +30,7 @@ def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
                     memory=row, document=document, order=place << 24, added=1, frame=place, size=len(text), lines=0,
                     text=text,
                 )  # fmt: skip
-        _words(row)
+        postings.add(row)
         return row
 
     return build
-
-
-def _words(row: Memory) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, regexp_replace(text, %s, ' ', 'g'))"
-            " WHERE memory_id = %s",
-            [TEXT_SEARCH, SEPARATORS, row.pk],
-        )

@@ -1,0 +1,239 @@
+"""The chunks that a search may find, as columns in this process.
+
+What a segment of postings says never changes, so it is kept between searches: its columns, and the postings of words
+that were asked for. Which segments a search reads is asked anew each time, with the rights in the query.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from django.db.models import QuerySet
+
+from memories.models import Chunk, Memory
+
+from .models import Posting, Segment
+from .postings import split
+
+KEPT = 96 << 20  # bytes of columns and postings
+NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
+
+
+class _Kept:
+    """The least recently used go first; one lock, as searches run in several threads."""
+
+    def __init__(self, most: int):
+        self._most, self._size, self._lock = most, 0, threading.Lock()
+        self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: Hashable) -> Any:
+        with self._lock:
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key][0]
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        with self._lock:
+            if key in self._items:
+                self._size -= self._items.pop(key)[1]
+            self._items[key] = value, size
+            self._size += size
+            while self._size > self._most and len(self._items) > 1:
+                self._size -= self._items.popitem(last=False)[1][1]
+
+
+_kept = _Kept(KEPT)
+
+
+class Columns(NamedTuple):
+    """Of a segment, by the place of its chunks."""
+
+    chunks: np.ndarray
+    documents: np.ndarray
+    added: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass
+class Part:
+    """One segment of the table: its chunks stand at `start` and after. `dead` are the places that do not count."""
+
+    pk: int
+    memory: UUID
+    head: str
+    size: int
+    start: int
+    columns: Columns
+    dead: np.ndarray | None = None  # bool (size,), or nothing is dead
+
+
+@dataclass
+class Table:
+    """All chunks of the scope; a row is the place of a chunk among all parts. `size` counts the living ones."""
+
+    parts: list[Part]
+    rows: int
+    size: int
+    mean: float  # terms of a chunk
+    languages: list[str]
+
+    @cached_property
+    def memories(self) -> list[UUID]:
+        return list(dict.fromkeys(part.memory for part in self.parts))
+
+    def chunk(self, rows: Iterable[int]) -> list[int]:
+        """Primary keys."""
+        starts = self._starts
+        return [
+            int(part.columns.chunks[row - part.start])
+            for row in rows
+            for part in [self.parts[int(np.searchsorted(starts, row, "right")) - 1]]
+        ]
+
+    def find(self, chunks: Collection[int]) -> dict[int, int]:
+        """Rows by primary key, of those that are in the table and count."""
+        wanted = np.array(sorted(chunks), np.int64)
+        found: dict[int, int] = {}
+        for part in self.parts:
+            places = np.searchsorted(part.columns.chunks, wanted)
+            near = np.minimum(places, part.size - 1)
+            there = part.columns.chunks[near] == wanted
+            if part.dead is not None:
+                there &= ~part.dead[near]
+            found |= zip(wanted[there].tolist(), (part.start + near[there]).tolist(), strict=True)
+        return found
+
+    def living(self) -> np.ndarray:
+        """Primary keys of all chunks that count."""
+        kept = [part.columns.chunks if part.dead is None else part.columns.chunks[~part.dead] for part in self.parts]
+        return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
+    def by_memory(self, rows: np.ndarray) -> dict[UUID, int]:
+        """How many of the rows lie in each memory."""
+        counts: dict[UUID, int] = {}
+        places = np.searchsorted(self._starts, rows, "right") - 1
+        for place, count in zip(*np.unique(places, return_counts=True), strict=True):
+            memory = self.parts[int(place)].memory
+            counts[memory] = counts.get(memory, 0) + int(count)
+        return counts
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.array([part.start for part in self.parts], np.int64)
+
+
+Dead = Callable[[Part, np.ndarray], np.ndarray | None]
+
+
+def load(visible: QuerySet[Memory], dead: Dead | None = None) -> Table:
+    """`dead`, given a part and the commit that removed each of its chunks, says which do not count (None: no chunk);
+    by default those that were removed."""
+    found = (
+        Segment.objects.filter(memory__in=visible)
+        .order_by("memory", "last")
+        .values_list("pk", "memory", "memory__head_hash", "size", "terms", "languages")
+    )
+    parts, start, terms, languages = [], 0, 0, set()
+    columns = _columns([pk for pk, *_ in rows]) if (rows := list(found)) else {}
+    for pk, memory, head, size, total, names in rows:
+        if pk not in columns:
+            continue  # merged into another since it was listed
+        parts.append(Part(pk, memory, head, size, start, columns[pk]))
+        start, terms = start + size, terms + total
+        languages |= set(names)
+    removed = _removed(parts)
+    for part in parts:
+        part.dead = dead(part, removed[part.pk]) if dead else _or_none(removed[part.pk] != NEVER)
+    living = start - sum(int(part.dead.sum()) for part in parts if part.dead is not None)
+    return Table(parts, start, living, terms / max(start, 1), sorted(languages))
+
+
+def _or_none(dead: np.ndarray) -> np.ndarray | None:
+    return dead if dead.any() else None
+
+
+def _columns(segments: list[int]) -> dict[int, Columns]:
+    found = {pk: kept for pk in segments if (kept := _kept.get(("columns", pk))) is not None}
+    missing = [pk for pk in segments if pk not in found]
+    rows = Segment.objects.filter(pk__in=missing).values_list("pk", "chunks", "documents", "added", "lengths")
+    for pk, chunks, documents, added, lengths in rows.iterator() if missing else ():
+        found[pk] = Columns(
+            np.frombuffer(chunks, "<i8"), np.frombuffer(documents, "<i8"),
+            np.frombuffer(added, "<u4"), np.frombuffer(lengths, "<u2"),
+        )  # fmt: skip
+        _kept.put(("columns", pk), found[pk], 22 * len(found[pk].chunks))
+    return found
+
+
+def _removed(parts: list[Part]) -> dict[int, np.ndarray]:
+    """By segment: the commit that removed each chunk, NEVER for a present one."""
+    found = {part.pk: kept for part in parts if (kept := _kept.get(("removed", part.pk, part.head))) is not None}
+    missing = [part for part in parts if part.pk not in found]
+    if not missing:
+        return found
+    memories = {part.memory for part in missing}
+    rows = Chunk.objects.filter(memory__in=memories, removed__isnull=False).order_by("pk").values_list("pk", "removed")
+    gone = np.array(list(rows.iterator(chunk_size=10_000)), np.int64).reshape(-1, 2)
+    for part in missing:
+        places = np.searchsorted(gone[:, 0], part.columns.chunks)
+        there = (
+            (places < len(gone)) & (gone[np.minimum(places, len(gone) - 1), 0] == part.columns.chunks)
+            if len(gone)
+            else None
+        )
+        removed = np.full(part.size, NEVER, np.uint32)
+        if there is not None:
+            removed[there] = gone[places[there], 1]
+        _kept.put(("removed", part.pk, part.head), removed, removed.nbytes)
+        found[part.pk] = removed
+    return found
+
+
+# -- postings
+
+
+def counts(table: Table, terms: Collection[str]) -> dict[str, dict[int, int]]:
+    """By term and segment, in how many chunks the term stands; removed ones are counted too."""
+    segments = [part.pk for part in table.parts]
+    found: dict[str, dict[int, int]] = {term: {} for term in terms}
+    unknown = []
+    for term in terms:
+        for pk in segments:
+            count = _kept.get(("count", pk, term))
+            if count is None:
+                unknown.append((pk, term))
+            elif count:
+                found[term][pk] = count
+    if unknown:
+        _ask_counts(unknown, found)
+    return found
+
+
+def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
+    wanted = Posting.objects.filter(segment__in={pk for pk, _ in unknown}, term__in={term for _, term in unknown})
+    known = {(pk, term): count for pk, term, count in wanted.values_list("segment", "term", "count")}
+    for pk, term in unknown:
+        count = known.get((pk, term), 0)
+        _kept.put(("count", pk, term), count, 120)
+        if count:
+            found[term][pk] = count
+
+
+def postings(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
+    """(places uint16, times uint8) by segment and term."""
+    keys = [(pk, term) for term, segments in wanted.items() for pk in segments]
+    found = {key: kept for key in keys if (kept := _kept.get(("posting", *key))) is not None}
+    missing = set(keys) - set(found)
+    if missing:
+        asked = Posting.objects.filter(segment__in={pk for pk, _ in missing}, term__in={term for _, term in missing})
+        for pk, term, data in asked.values_list("segment", "term", "data").iterator():
+            if (pk, term) in missing:
+                found[pk, term] = split(data)
+                _kept.put(("posting", pk, term), found[pk, term], len(data) + 200)
+    return found

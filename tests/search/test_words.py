@@ -1,0 +1,223 @@
+"""The leg of words: languages, scripts, misspelt words, phrases; and the segments that it reads."""
+
+import numpy as np
+import pytest
+
+from memories.models import Chunk, Document, Memory
+from search import postings, table
+from search.models import Posting, Segment
+from search.queries import search
+from search.scope import Scope
+from search.words import Asked, by_words
+from tests.memories.engine.making import prose
+
+pytestmark = pytest.mark.django_db
+
+
+def paths(found) -> list[str]:
+    return [hit.path for hit in found.hits]
+
+
+GERMAN = "Die alten Häuser der kleinen Stadt standen dicht beieinander am Ufer, und ihre Bewohner kannten sich alle."
+FRENCH = "Les vieilles maisons de la petite ville étaient serrées les unes contre les autres, près du café de l'élève."
+RUSSIAN = "Старые дома маленького города стояли близко друг к другу на самом берегу широкой реки, все их знали."
+JAPANESE = "東京都の天気は晴れです。明日は雨が降るでしょう。"
+ENGLISH = "The old houses of the little town were standing close together by the river, and everybody knew them."
+
+
+@pytest.fixture
+def library(rows) -> Memory:
+    texts = {"de": GERMAN, "fr": FRENCH, "ru": RUSSIAN, "ja": JAPANESE, "en": ENGLISH}
+    return rows({f"{name}.txt": [text] for name, text in texts.items()})
+
+
+def test_each_document_has_its_language(library):
+    found = dict(Document.objects.values_list("path", "language"))
+    assert found == {
+        "de.txt": "german", "fr.txt": "french", "ru.txt": "russian", "ja.txt": "english", "en.txt": "english",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("Haus", "de.txt"), ("HÄUSER", "de.txt"), ("hauser", "de.txt"), ("maison", "fr.txt"), ("etaient", "fr.txt"),
+        ("eleve", "fr.txt"), ("cafe", "fr.txt"), ("дом", "ru.txt"), ("городов", "ru.txt"), ("天気", "ja.txt"),
+        ("東京", "ja.txt"), ("雨", "ja.txt"), ("house", "en.txt"), ("stands", "en.txt"), ("STANDING", "en.txt"),
+    ],
+)  # fmt: skip
+def test_words_are_found_in_every_form_and_script(library, alice, query, path):
+    found = search(alice, query, mode="keyword")
+    assert path in paths(found) and "<mark>" in found.hits[0].snippet and not found.correction
+
+
+def test_what_was_asked_in_chinese_characters_is_marked_exactly(library, alice):
+    (hit,) = search(alice, "天気", mode="keyword").hits
+    assert "<mark>天気</mark>は晴れ" in hit.snippet
+
+
+@pytest.mark.parametrize("query", ["hosues", "huoses", "houses", "housees", "hhouse", "little twon"])
+def test_a_word_that_is_nowhere_is_taken_for_the_nearest(library, alice, query):
+    assert "en.txt" in paths(search(alice, f"{query} ", mode="keyword"))
+
+
+def test_a_correction_is_told_in_the_words_of_the_text(library, alice):
+    assert search(alice, "evrybody knew ", mode="keyword").correction == "everybody knew"
+    assert search(alice, "everybody knew", mode="keyword").correction == ""
+    assert search(alice, '"evrybody knew"', mode="keyword").hits == [], "what is quoted is meant as it stands"
+
+
+def test_fuzzy_finds_what_is_written_nearly_like_a_word_that_is_there_too(rows, alice):
+    rows({"a.txt": ["the colour of money"], "b.txt": ["the color of money"]})
+    assert paths(search(alice, "colour", mode="keyword")) == ["a.txt"]
+    assert paths(search(alice, "colour", mode="fuzzy")) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("to be or not to be", ["hamlet.txt"]),
+        ("be not to", []),
+        ("OR NOT to", ["hamlet.txt"]),
+        ("not to b", []),
+        ("晴れです", ["ja.txt"]),
+    ],
+)
+def test_an_exact_phrase_is_in_a_row_and_whole(rows, alice, query, expected):
+    rows(
+        {"hamlet.txt": ["To be, or not to be: that"], "other.txt": ["be to or not that is to be"], "ja.txt": [JAPANESE]}
+    )
+    assert paths(search(alice, query, mode="phrase")) == expected
+
+
+def test_quotation_marks_of_a_pasted_text_are_only_punctuation(rows, alice):
+    rows({"a.txt": ["a captain and his whale"]})
+    assert search(alice, '"not there" whale', mode="keyword").hits == []
+    assert search(alice, '"not there" -whale ' + "whale " * 20, mode="keyword").hits
+
+
+def test_rare_words_count_more_than_common_ones(rows, alice):
+    rows({f"{n}.txt": [f"a common word and {'a kraken' if n == 3 else 'more common words'}"] for n in range(9)})
+    assert paths(search(alice, "common kraken", mode="keyword"))[0] == "3.txt"
+
+
+# -- filters
+
+
+@pytest.fixture
+def shelf(rows) -> tuple[Memory, Memory]:
+    one = rows({"notes/a.md": ["whale one"], "b.pdf": ["whale two"], "src/c.py": ["whale = 3"]}, name="One")
+    two = rows({"notes/d.md": ["whale four"]}, name="Two", tags=["sea"])
+    types = {".md": "text/markdown", ".pdf": "application/pdf", ".py": "text/x-python"}
+    for document in Document.objects.all():
+        document.media_type = types["." + document.path.rsplit(".")[-1]]
+        document.tags = ["draft"] if document.path == "b.pdf" else []
+        document.save()
+    two.commits.update(author="Bob", time="2026-03-04T12:00Z")
+    return one, two
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ({}, {"notes/a.md", "b.pdf", "src/c.py", "notes/d.md"}),
+        ({"types": ("text",)}, {"notes/a.md", "notes/d.md"}),
+        ({"types": ("code", "pdf")}, {"src/c.py", "b.pdf"}),
+        ({"tags": ("sea",)}, {"notes/d.md"}),
+        ({"tags": ("draft", "sea")}, {"b.pdf", "notes/d.md"}),
+        ({"path": "notes/"}, {"notes/a.md", "notes/d.md"}),
+        ({"path": "*.p?"}, {"src/c.py"}),
+        ({"path": "a.m%_("}, set()),
+        ({"author": "bo"}, {"notes/d.md"}),
+        ({"since": "2026-03-04", "until": "2026-03-04"}, {"notes/d.md"}),
+        ({"until": "2026-03-03"}, {"notes/a.md", "b.pdf", "src/c.py"}),
+        ({"author": "bob", "types": ("pdf",)}, set()),
+    ],
+)
+def test_filters_narrow(shelf, alice, scope, expected):
+    from datetime import date
+
+    days = {name: date.fromisoformat(scope[name]) for name in ("since", "until") if name in scope}
+    found = search(alice, "whale", Scope(**scope | days), mode="keyword")
+    assert set(paths(found)) == expected and found.total == len(expected)
+
+
+def test_the_past_is_searched_as_it_was(rows, alice):
+    from datetime import UTC, datetime
+
+    row = rows({"a.txt": ["a white whale", "a black cat"]})
+    Chunk.objects.filter(text="a white whale").update(removed=2)
+    late = Chunk.objects.get(text="a black cat")
+    Chunk.objects.create(
+        memory=row, document=late.document, order=1, added=2, frame=5, size=1, lines=0, text="a grey whale"
+    )
+    row.commits.create(
+        number=2, time=datetime(2026, 5, 1, tzinfo=UTC), hash="01", first_frame=9, frames=2, put=1, deleted=1
+    )
+    postings.add(row)
+    Memory.objects.filter(pk=row.pk).update(head=2, head_hash="01")
+
+    def whales(**scope):
+        return [str(hit.snippet).replace("<mark>whale</mark>", "whale") for hit in
+                search(alice, "whale", Scope(**scope), mode="keyword").hits]  # fmt: skip
+
+    assert whales() == ["a grey whale"]
+    assert whales(as_of=1) == ["a white whale"] and whales(as_of=2) == ["a grey whale"]
+    assert whales(as_of=datetime(2026, 4, 1, tzinfo=UTC)) == ["a white whale"]
+    assert whales(as_of=datetime(2025, 4, 1, tzinfo=UTC)) == []
+
+
+def test_matches_are_counted_by_memory(shelf, alice):
+    one, two = shelf
+    assert search(alice, "whale", mode="keyword").counts == {one.pk: 3, two.pk: 1}
+
+
+# -- segments
+
+
+def chunks(row: Memory, texts: list[str], commit: int) -> None:
+    document = row.documents.first()
+    start = Chunk.objects.filter(memory=row).count()
+    Chunk.objects.bulk_create(
+        Chunk(memory=row, document=document, order=start + place, added=commit, frame=1, size=1, lines=0, text=text)
+        for place, text in enumerate(texts)
+    )
+    postings.add(row)
+
+
+def test_many_small_commits_search_as_one_large_one(rows, monkeypatch):
+    monkeypatch.setattr(postings, "FAN", 2)
+    texts = [prose(300, seed) for seed in range(23)]
+    slowly, at_once = rows({"a.txt": texts[:1]}), rows({"a.txt": texts[:1]})
+    for commit, text in enumerate(texts[1:], 2):
+        chunks(slowly, [text], commit)
+    chunks(at_once, texts[1:], 2)
+    sizes = list(Segment.objects.filter(memory=slowly).order_by("last").values_list("size", flat=True))
+    assert sum(sizes) == 23 and len(sizes) <= 6, sizes
+    asked = Asked.of(" ".join(texts[7].split()[:6]))
+    one, other = (by_words(table.load(Memory.objects.filter(pk=row.pk)), asked, 10).scores for row in (slowly, at_once))
+    assert np.allclose(one, other) and one.argmax() == 7
+
+
+def test_a_segment_is_never_fuller_than_its_places_can_count(rows, monkeypatch):
+    monkeypatch.setattr(postings, "FAN", 2)
+    monkeypatch.setattr(postings, "FULL", 5)
+    row = rows({"a.txt": ["whale"]})
+    for commit in range(2, 12):
+        chunks(row, ["another whale"], commit)
+    sizes = Segment.objects.filter(memory=row).values_list("size", flat=True)
+    assert max(sizes) <= 5 and sum(sizes) == 11
+
+
+def test_taken_down_nothing_is_left(rows, alice):
+    row = rows({"a.txt": ["whale"]})
+    postings.take_down(row)
+    assert not Posting.objects.exists() and not Segment.objects.exists()
+    assert search(alice, "whale", mode="keyword").hits == []
+
+
+def test_the_rarest_words_are_added_up_first_and_the_rest_left_out(rows, alice, monkeypatch):
+    monkeypatch.setattr("search.words.MOST_POSTINGS", 0)
+    rows({f"{n}.txt": ["the sea" + (" kraken" if n == 7 else "")] for n in range(20)})
+    assert paths(search(alice, "the kraken", mode="keyword")) == ["7.txt"]
+    assert len(search(alice, "the", mode="keyword").hits) == 20, "a word that all hold is searched when it is alone"
