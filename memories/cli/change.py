@@ -22,7 +22,7 @@ def remove_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def remove(args: argparse.Namespace, config: Config, out: Output) -> int:
-    with options.opened(options.existing(args.memory), config, out) as memory:
+    with options.opened(options.existing(args.memory), config, out, writing=True) as memory:
         paths = _paths(memory, args.documents)
         result = memory.remove(paths, message=args.message, author=args.author, wait=args.wait)
     document = {

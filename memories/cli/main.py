@@ -10,6 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -42,6 +43,7 @@ COMMANDS = {
     "index-run": ("indexing", "do the work of a background job"),
 }
 INTERNAL = ("index-run",)
+READ_INDEX = ("search", "info")  # the others write the sidecar
 FAILURE, USAGE, PIPE_CLOSED = 1, 2, 141
 NAMES_OF_MEMORIES = ("memory", "video", "output", "memories", "videos")  # the arguments that are one, or several
 
@@ -117,7 +119,7 @@ def _run(argv: list[str]) -> int:
         return _without_command(rest)
     module = _module(name)
     args = _parse(parser(name, module), _with_wait(rest))
-    _check_index(args)
+    _check_index(name, args)
     # A job brings the settings of who started it.
     config = Config() if name in INTERNAL else Config.load(args.config, overrides=_overrides(args))
     _start_logging(config)
@@ -201,15 +203,19 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _check_index(args: argparse.Namespace) -> None:
+def _check_index(name: str, args: argparse.Namespace) -> None:
     """A sidecar is replaced: asked before anything is stored, and before a pipe is waited for."""
     index = getattr(args, "index", None)
     if not index or not os.path.exists(index):
         return
     if not os.path.isfile(index):
         raise UsageError(f"-i {index}: that is no file")
-    if any(os.path.exists(name) and os.path.samefile(index, name) for name in _memories(args)):
+    if any(os.path.exists(memory) and os.path.samefile(index, memory) for memory in _memories(args)):
         raise UsageError(f"-i {index} is a memory of this call: the index needs a name of its own")
+    if name not in READ_INDEX:
+        from search.engine.sidecar import check_replaceable
+
+        check_replaceable(Path(index))
 
 
 def _memories(args: argparse.Namespace) -> Iterator[str]:

@@ -75,6 +75,8 @@ def memory_path(args: argparse.Namespace) -> Path:
 
 
 def existing(name: str) -> Path:
+    if not name:
+        raise UsageError("an empty name is no memory: name one, M.mp4")
     path = Path(name)
     if not path.exists():
         raise MemvidError(f"no such memory: {name}")
@@ -98,15 +100,28 @@ def at(text: str | None) -> int | str | None:
     return text if found is None else found
 
 
-def opened(path: Path, config: Config, out: Output, as_of: str | None = None) -> "Memory":
-    """What the memory has to say about itself (a torn tail, a rebuilt directory) is noted."""
+def opened(path: Path, config: Config, out: Output, as_of: str | None = None, writing: bool = False) -> "Memory":
+    """What the memory has to say about itself (a torn tail, a rebuilt directory) is noted.
+
+    One that cannot be written is refused at once when it is opened for writing.
+    """
     from memories.engine import Memory
 
     with naming(path):
         memory = Memory.open(path, at=at(as_of), config=config)
+        if writing:
+            _refuse_unwritable(memory)
     for note in memory.notes:
         out.note(note)
     return memory
+
+
+def _refuse_unwritable(memory: "Memory") -> None:
+    try:
+        memory.check_writable()
+    except MemvidError:
+        memory.close()
+        raise
 
 
 @contextlib.contextmanager

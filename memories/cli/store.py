@@ -72,7 +72,7 @@ def encode(args: argparse.Namespace, config: Config, out: Output) -> int:
 
 def append(args: argparse.Namespace, config: Config, out: Output) -> int:
     path = options.existing(args.video)
-    with options.opened(path, config, out) as memory:
+    with options.opened(path, config, out, writing=not args.preview) as memory:
         gathering = _gathered(args, config, path, recorded_roots(memory.commits()))
         if args.preview:
             return _preview(gathering, out)
@@ -88,7 +88,7 @@ def _encode_again(args: argparse.Namespace, config: Config, out: Output) -> int:
             "--sync makes it follow the folders"
         )
     path = options.existing(args.output)
-    with options.opened(path, config, out) as memory:
+    with options.opened(path, config, out, writing=True) as memory:
         if args.codec and args.codec != memory.profile.codec:
             raise UsageError(
                 f"{path} is {memory.profile.codec}; its codec cannot change, a new memory can have another"

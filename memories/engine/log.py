@@ -194,7 +194,7 @@ class Log:
         rebuilt, spool = self._rebuild(fragments, directory)
         self._spool_mended(spool)
         if not rebuilt.segments:
-            raise NotAMemory(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
+            raise self._nothing_whole(rebuilt)
         first = directory.pages if directory else 0
         adopted = [sum(spool.samples[n]) for n in spool.numbers() if first <= n < rebuilt.next_page]
         self.length = self._committed_end(boxes, end, max(adopted, default=0))
@@ -232,6 +232,13 @@ class Log:
     def _reason(self, rebuilt: Rebuilt) -> str:
         return rebuilt.problems[0] if rebuilt.problems else "the commit after it lacks its end page"
 
+    def _nothing_whole(self, rebuilt: Rebuilt) -> MemvidError:
+        """Where an end page was found there was a commit, and something of it may be saved."""
+        reason = f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}"
+        if not rebuilt.problems:
+            return NotAMemory(reason)
+        return Damaged(f"{reason}; `memvid repair` writes a new file with what reads")
+
     def _rebuild(self, fragments: list[Box], directory: Directory | None) -> tuple[Rebuilt, Spool]:
         first = directory.pages if directory else 0
         maker = None
@@ -263,7 +270,7 @@ class Log:
         self.mended.update(mend(self._spool))
         rebuilt = Rebuilder(self._spool).run()
         if not rebuilt.segments:
-            raise Damaged(f"{self.path.name} holds no whole commit: {self._reason(rebuilt)}")
+            raise self._nothing_whole(rebuilt)
         if rebuilt.problems or rebuilt.torn:
             reason = rebuilt.problems[0] if rebuilt.problems else "the last commit is not whole"
             self.notes.append(f"{reason}: shown is the memory as of commit {rebuilt.last['number']}")

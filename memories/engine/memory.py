@@ -149,7 +149,7 @@ class Memory(Reader):
             self._refresh()
             if (earlier := self._earlier(note.request)) is not None:
                 return CommitResult(earlier, repeated=True)
-            self._check_writable(descriptor, expected_parent)
+            self._make_writable(descriptor, expected_parent)
             planner = Planner(Present(self.log), self.log.directory.head["next_document"])
             try:
                 plan(planner)
@@ -205,17 +205,21 @@ class Memory(Reader):
             return None
         return next((as_commit(info) for info in self.log.commit_infos if info["request"] == request), None)
 
-    def _check_writable(self, descriptor: int, expected_parent: bytes | None) -> None:
+    def check_writable(self) -> None:
+        """Raises Unsupported or Damaged where nothing may be appended, whoever asks."""
         if not self.log.native:
             raise Unsupported(
                 f"{self.path} was re-muxed and cannot be appended to: `memvid vacuum` writes one that can"
             )
+        if self.log.damage:
+            raise Damaged(f"{self.path}, {self.log.damage}: `memvid repair` writes a new file with what reads")
+
+    def _make_writable(self, descriptor: int, expected_parent: bytes | None) -> None:
+        self.check_writable()
         if expected_parent is not None and expected_parent.hex() != self.log.directory.head["hash"]:
             raise Conflict(
                 f"{self.path} has moved on to commit {self.log.directory.head['number']}: look at it and try again"
             )
-        if self.log.damage:
-            raise Damaged(f"{self.path}, {self.log.damage}: `memvid repair` writes a new file with what reads")
         if self.log.length < self.log.view.length:
             os.ftruncate(descriptor, self.log.length)
             os.fsync(descriptor)
@@ -235,7 +239,7 @@ class Memory(Reader):
         self._check_open()
         with locks.writer(self.path, wait) as descriptor:
             self._refresh()
-            self._check_writable(descriptor, None)
+            self._make_writable(descriptor, None)
             self._restore_directory(descriptor)
             facts = {
                 "kind": kind, "model": model, "commits": [first_commit, last_commit], "header": header,

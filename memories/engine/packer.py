@@ -8,8 +8,8 @@ import zstandard
 from .pages import CONTINUED, CONTINUES
 from .records import MOST_TEXT, Head, Operation, Piece, build
 
-FULL = 0.955  # a page filled this far is not tried again
-AIM = 0.99
+FULL = 0.975  # a page filled this far is not tried again
+AIM = 0.993
 TRIES = 4
 
 

@@ -38,7 +38,7 @@ class Sidecar:
     vectors: Vectors
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     """What is there may be replaced only if it is a sidecar: `-i` must not cost anybody a file."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return
@@ -52,7 +52,7 @@ def _check_replaceable(path: Path) -> None:
 def write_sidecar(memory: "Memory", path: str | Path, model: str | None = None) -> None:
     """`model`: whose vectors; None: the one that has most. Written beside `path` first, then renamed."""
     path = Path(path)
-    _check_replaceable(path)
+    check_replaceable(path)
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with draft.open("w", encoding="utf-8") as out:

@@ -72,6 +72,19 @@ def test_verify_of_a_damaged_memory_is_exit_1(memvid, memory):
     assert "memvid repair m.mp4" in ran.err
 
 
+@pytest.mark.parametrize("line", ["append new_docs -v m.mp4", "encode documents -o m.mp4 --sync", "remove m.mp4 1"])
+def test_writing_a_damaged_memory_is_one_line_with_the_remedy(memvid, memory, line):
+    with Memory.open(memory) as opened:
+        offset, size = opened.log.directory.place(opened.log.directory.pages - 1)
+    with open(memory, "r+b") as file:
+        file.seek(offset + size // 2)
+        file.write(b"\xff" * 8)
+    before = Path(memory).read_bytes()
+    ran = memvid(line, code=1)
+    assert ran.err.count("\n") == 1 and "`memvid repair` writes a new file with what reads" in ran.err
+    assert Path(memory).read_bytes() == before
+
+
 def test_a_torn_tail_is_noted_and_the_commit_before_it_shown(memvid, changed):
     data = Path("m.mp4").read_bytes()
     Path("torn.mp4").write_bytes(data[: len(data) * 3 // 4])

@@ -41,6 +41,7 @@ def one_line(text: str) -> bool:
         ("info", "name one memory"),
         ("info a.mp4 --video b.mp4", "two memories named: a.mp4 and b.mp4"),
         ("search -v m.mp4", "required: -q/--query"),
+        ("search -v '' -q x", "an empty name is no memory"),
         ("search -v m.mp4 -q x --mode fuzzy", "invalid choice: 'fuzzy'"),
         ("extract m.mp4 --frame 0 -o frame.gif", "must end in .png"),
         ("index-wait idx_1 --timeout soon", "invalid seconds value: 'soon'"),
@@ -234,6 +235,15 @@ def test_a_memory_of_the_call_is_no_place_for_its_index(memvid, memory, line):
     ran = memvid(line, code=2)
     assert one_line(ran.err) and "is a memory of this call: the index needs a name of its own" in ran.err
     assert Path(memory).read_bytes() == before
+
+
+@pytest.mark.parametrize("line", ["encode documents -o x.mp4", "append new_docs -v m.mp4", "vacuum m.mp4 -o x.mp4"])
+def test_a_file_that_is_no_sidecar_is_refused_before_anything_is_stored(memvid, memory, line):
+    before = Path(memory).read_bytes()
+    ran = memvid(f"{line} -i documents/whale.md", code=1)
+    assert one_line(ran.err) and "documents/whale.md is no index sidecar and is left as it is" in ran.err
+    assert Path(memory).read_bytes() == before and not os.path.exists("x.mp4")
+    assert "white whale" in Path("documents/whale.md").read_text()
 
 
 @pytest.mark.parametrize(

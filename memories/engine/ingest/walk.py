@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pathspec import GitIgnoreSpec
-
 from memories.engine.errors import IngestError
+from memories.engine.ingest.gitignore import Ignores
 from memories.engine.ingest.registry import known
 from memories.engine.ingest.settings import FolderSettings
 from memories.engine.ingest.textfile import looks_binary, shown
@@ -51,7 +50,7 @@ class _Folder:
     path: Path
     name: str
     depth: int
-    ignores: tuple[tuple[str, GitIgnoreSpec], ...]  # outermost first, each with the name of its folder
+    ignores: tuple[tuple[str, Ignores], ...]  # outermost first, each with the name of its folder
 
 
 def walk(root: Path, settings: FolderSettings, *, patterns: Iterable[str] | None = None) -> Iterator[Found]:
@@ -209,8 +208,8 @@ def _read_ignores(folder: _Folder) -> tuple[tuple, Found | None]:
         if not stat.S_ISREG(path.stat().st_mode):
             return folder.ignores, None
         with path.open("rb") as file:
-            lines = file.read(LONGEST_IGNORE_FILE).decode("utf-8", "replace").splitlines()
-        return (*folder.ignores, (folder.name, GitIgnoreSpec.from_lines(lines))), None
+            text = file.read(LONGEST_IGNORE_FILE).decode("utf-8", "replace")
+        return (*folder.ignores, (folder.name, Ignores(text))), None
     except FileNotFoundError:
         return folder.ignores, None
     except (OSError, ValueError) as error:
@@ -220,8 +219,8 @@ def _read_ignores(folder: _Folder) -> tuple[tuple, Found | None]:
 
 def _ignored(name: str, is_folder: bool, ignores: tuple) -> bool:
     """The innermost file that says something about a name decides, as in git."""
-    for base, spec in reversed(ignores):
-        verdict = spec.check_file(name[len(base) + 1 :] + "/" * is_folder).include
+    for base, patterns in reversed(ignores):
+        verdict = patterns.verdict(name[len(base) + 1 :], is_folder)
         if verdict is not None:
             return verdict
     return False

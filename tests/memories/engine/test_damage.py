@@ -244,6 +244,8 @@ def test_repair_without_the_manifest(whole, tmp_path):
     path, out = tmp_path / "m.mp4", tmp_path / "repaired.mp4"
     shutil.copy(whole, path)
     flip_sample(path, 0)
+    with pytest.raises(Damaged, match="`memvid repair` writes a new file"):
+        Memory.open(path)
     report = Memory.repair(path, out)
     assert report.lost_frames == [0] and "manifest" in report.lost[0]
     with Memory.open(out) as memory:

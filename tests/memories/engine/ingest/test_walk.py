@@ -5,6 +5,7 @@ import pytest
 
 from memories.engine.errors import IngestError
 from memories.engine.ingest import FolderSettings, preview, walk
+from memories.engine.ingest.gitignore import Ignores
 
 DEFAULTS = FolderSettings()
 
@@ -81,6 +82,57 @@ def test_nested_gitignore_as_git_reads_it(tree):
     (root / "sub/deep/.gitignore").write_text("!c.txt\n")
     assert taken(root) == ["keep.log", "sub/deep/c.txt", "sub/k.log", "sub/out/y.txt"]
     assert skipped(root)["out"] == "ignored by .gitignore"
+
+
+def test_a_folder_let_in_again_does_not_let_in_its_files(tree):
+    root = tree("docs/a.txt", "docs/b.txt", "src/a.txt", "src/b.txt", "src/deep/b.txt")
+    (root / ".gitignore").write_text("*\n!docs\n!src/\n!src/a.txt\n")
+    assert taken(root) == ["src/a.txt"]
+
+
+def test_what_lies_in_a_folder_can_be_let_in_again(tree):
+    root = tree("logs/a.txt", "logs/keep.txt", "logs/deep/keep.txt")
+    (root / ".gitignore").write_text("logs/**\n!logs/keep.txt\n")
+    assert taken(root) == ["logs/keep.txt"]
+
+
+# As `git check-ignore` answers.
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("*.txt", ["a.txt", "d/a.txt", ".txt"], ["a.txt.bak"]),
+        ("/a", ["a"], ["d/a"]),
+        ("d/a", ["d/a"], ["x/d/a", "d/a/b"]),
+        ("a/", ["a/", "d/a/"], ["a", "d/a"]),
+        ("**/a", ["a", "d/a", "d/e/a"], ["ba"]),
+        ("d/**/a", ["d/a", "d/e/f/a"], ["x/d/a", "da"]),
+        ("d/**", ["d/a", "d/e/f"], ["d/", "d"]),
+        ("d/*", ["d/a"], ["d/e/f"]),
+        ("d**a", ["dxa"], ["d/a"]),
+        ("a?c", ["abc"], ["a/c", "ac"]),
+        ("[ab-]c", ["ac", "-c"], ["cc"]),
+        ("[!a]c", ["bc"], ["ac"]),
+        ("[]x]c", ["]c", "xc"], ["c"]),
+        ("[[:digit:]]c", ["1c"], ["ac"]),
+        ("[a", [], ["[a", "a"]),
+        ("[]k", [], ["[]k", "k"]),
+        ("a\\", [], ["a", "a\\"]),
+        ("[z-a]", [], ["z", "a", "b"]),
+        ("\\#a", ["#a"], ["a"]),
+        ("#a", [], ["#a", "a"]),
+        ("\\!a", ["!a"], ["a"]),
+        ("a  ", ["a"], ["a  "]),
+        ("a\\ ", ["a "], ["a"]),
+        ("a\r", ["a"], ["a\r"]),
+        ("\ufeffa", ["a"], []),
+        ("", [], ["a"]),
+        ("/", [], ["a", "a/"]),
+    ],
+)
+def test_patterns_of_gitignore(pattern, yes, no):
+    ignores = Ignores(pattern)
+    for path in yes + no:
+        assert ignores.verdict(path.removesuffix("/"), path.endswith("/")) == (True if path in yes else None), path
 
 
 def test_links(tree):
