@@ -235,7 +235,7 @@ class PersonForm(forms.Form):
 
 
 class UpkeepForm(forms.Form):
-    action = forms.ChoiceField(choices=[("vacuum", "vacuum"), ("verify", "verify"), ("trash", "trash")])
+    action = forms.ChoiceField(choices=[(a, a) for a in ("vacuum", "verify", "trash", "accept")])
 
 
 class MergeForm(MemoriesForm):

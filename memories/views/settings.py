@@ -88,7 +88,10 @@ def upkeep(request: HttpRequest, pk: UUID) -> HttpResponse:
     if memory.state == Memory.State.EMPTY:
         messages.info(request, "There is nothing in it yet.")
         return redirect("memory-settings", memory.pk)
-    job = services.start_once(form.cleaned_data["action"], memory, request.user)
+    if form.cleaned_data["action"] == "accept":
+        job = services.start_once(Job.Kind.MIRROR, memory, request.user, {"accept": True})
+    else:
+        job = services.start_once(form.cleaned_data["action"], memory, request.user)
     return redirect("job", job.pk)
 
 

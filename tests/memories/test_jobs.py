@@ -80,6 +80,20 @@ def test_edit_of_what_somebody_else_changed_is_refused(memory, append):
     assert work(queue(memory, Job.Kind.EDIT, document=document.number, changes=changes, head=2)).state == "done"
 
 
+def test_nothing_is_written_to_a_file_that_is_behind_until_it_is_accepted(memory, append):
+    old = memory.path.read_bytes()
+    append(memory, {"c.txt": "seen, then lost"})
+    mirror.follow(memory)
+    memory.path.write_bytes(old)
+    for job in (upload(memory, {"n.txt": "new"}), queue(memory, Job.Kind.VACUUM)):
+        assert work(job).state == "failed" and "ends at commit 1" in job.reason
+    assert memory.path.read_bytes() == old and texts(memory)["c.txt"] == "seen, then lost"
+    mirror.follow(memory)
+    assert work(queue(memory, Job.Kind.MIRROR, accept=True)).state == "done"
+    assert texts(memory)["c.txt"] == "a white whale"
+    assert work(upload(memory, {"n.txt": "new"})).state == "done"
+
+
 @pytest.mark.parametrize(
     "changes", [None, ["x"], [{"order": -1, "text": "x"}], [{"order": 1, "text": 5}], [{"order": 1 << 70, "text": ""}]]
 )
