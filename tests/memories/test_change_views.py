@@ -117,6 +117,15 @@ def test_removing_asks_first_and_says_that_history_keeps_the_text(new_memory, al
     assert (job.kind, sorted(job.params["documents"])) == ("remove", [1, 2])
 
 
+def test_indexing_that_the_trash_cut_off_goes_on_after_undo(new_memory, alice):
+    row, other = new_memory(name="One"), new_memory(name="Other")
+    Job.objects.create(workspace=row.workspace, memory=row, kind="index", created_by=alice)
+    for action in ("trash", "restore"):
+        as_(alice).post(reverse("memories-bulk"), {"action": action, "memory": [row.pk, other.pk]})
+    states = row.jobs.filter(kind="index").order_by("created_at").values_list("state", flat=True)
+    assert list(states) == ["cancelled", "queued"] and not other.jobs.exists()
+
+
 def test_erasing_wants_the_name_typed(new_memory, alice):
     row = new_memory({"deep/secret.txt": "x"})
     url = reverse("document-erase", args=[row.pk, 1])

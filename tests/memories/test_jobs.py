@@ -196,6 +196,12 @@ def test_merge_of_what_is_no_longer_shared_is_refused(memory, empty, charlie):
     assert work(job).state == "failed" and "shared" in job.reason and not empty.path.exists()
 
 
+def test_an_import_that_is_refused_says_what_to_do_and_nothing_about_our_folders(empty):
+    job = work(staged_import(empty, b"hello"))
+    assert job.state == "failed" and "the file" in job.reason and "Send it again" in job.reason
+    assert job.params["staged"] not in job.reason
+
+
 def test_import_moves_a_checked_file_into_place(memory, empty):
     job = work(staged_import(empty, memory.path.read_bytes()))
     empty.refresh_from_db()
