@@ -93,7 +93,7 @@ def follow(hold: Hold) -> dict[str, Any]:
     Asked to accept it, they follow an older file too, and what they alone knew is gone.
     """
     with alone(hold) as memory:
-        if hold.job.params.get("accept") and memory.state == Memory.State.BEHIND:
+        if hold.job.params.get("accept") and memory.state == Memory.State.BEHIND and memory.path.exists():
             mirror.rebuild(memory, hold.part(0, 80, stoppable=False))
         changed = mirror.follow(memory, hold.part(0, 80, stoppable=False))
         noted = note_facts(hold, memory)

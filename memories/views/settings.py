@@ -45,6 +45,7 @@ def _context(request: HttpRequest, memory: Memory, form: MemoryForm) -> dict[str
         "form": form,
         "people": list(memory.people.select_related("user").order_by("user__email")),
         "others": list(full[:MOST_OTHERS]),
+        "acceptable": memory.state == Memory.State.BEHIND and memory.path.exists(),
         "last_verify": memory.jobs.filter(kind=Job.Kind.VERIFY).order_by("-created_at").first(),
     }
 

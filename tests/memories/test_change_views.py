@@ -245,3 +245,13 @@ def test_a_prepared_download_is_sent(new_memory, settings, alice, bob, charlie):
     assert as_(bob).get(url).status_code == 404
     (folder / f"{job.pk}.mp4").unlink()
     assert as_(alice).get(url).status_code == 302
+
+
+def test_an_older_file_is_accepted_in_the_settings_by_who_may_manage(new_memory, alice, bob):
+    row = new_memory()
+    Memory.objects.filter(pk=row.pk).update(state=Memory.State.BEHIND, alarm="the file ends at commit 1")
+    upkeep = reverse("memory-upkeep", args=[row.pk])
+    assert "The file ends at commit 1" in as_(alice).get(reverse("memory-settings", args=[row.pk])).text
+    assert as_(bob).post(upkeep, {"action": "accept"}).status_code == 404
+    as_(alice).post(upkeep, {"action": "accept"})
+    assert list(row.jobs.values_list("kind", "params")) == [("mirror", {"accept": True})]

@@ -94,6 +94,14 @@ def test_nothing_is_written_to_a_file_that_is_behind_until_it_is_accepted(memory
     assert work(upload(memory, {"n.txt": "new"})).state == "done"
 
 
+def test_a_file_that_is_gone_cannot_be_accepted(memory):
+    memory.path.unlink()
+    mirror.follow(memory)
+    work(queue(memory, Job.Kind.MIRROR, accept=True))
+    memory.refresh_from_db()
+    assert memory.state == Memory.State.BEHIND and texts(memory)["c.txt"] == "a white whale"
+
+
 @pytest.mark.parametrize(
     "changes", [None, ["x"], [{"order": -1, "text": "x"}], [{"order": 1, "text": 5}], [{"order": 1 << 70, "text": ""}]]
 )
