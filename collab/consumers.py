@@ -56,3 +56,10 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def _may_see(self, memory: UUID) -> bool:
         return Memory.objects.visible_to(self.user).filter(pk=memory).exists()
+
+
+class Nowhere(AsyncJsonWebsocketConsumer):
+    """An address without a socket: the handshake is refused. Unrouted, it would be answered as a failure of ours."""
+
+    async def connect(self) -> None:
+        await self.close()

@@ -235,7 +235,7 @@ class PersonForm(forms.Form):
 
 
 class UpkeepForm(forms.Form):
-    action = forms.ChoiceField(choices=[("vacuum", "vacuum"), ("verify", "verify"), ("trash", "trash")])
+    action = forms.ChoiceField(choices=[(a, a) for a in ("vacuum", "verify", "trash", "accept")])
 
 
 class MergeForm(MemoriesForm):
@@ -249,7 +249,7 @@ class ExportForm(forms.Form):
 class Confirmation(forms.Form):
     """What cannot be undone asks for its name."""
 
-    typed = forms.CharField(max_length=1200)
+    typed = forms.CharField(max_length=1200, label="Not confirmed")
 
     def __init__(self, *args: Any, expected: str, **options: Any):
         super().__init__(*args, **options)

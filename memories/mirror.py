@@ -67,11 +67,11 @@ def _take_turn(memory: Memory) -> None:
 def _follow(memory: Memory, progress: Progress | None) -> bool:
     row = Memory.objects.get(pk=memory.pk)
     with MemoryFile.open(row.path) as file:
-        if _lacks_commits(row, file):
+        if lacks_commits(row, file):
             return _alarm(
                 memory, Memory.State.BEHIND,
                 f"the file ends at commit {file.head.number}, but commit {row.head} was seen before: "
-                "put back the newer file, or rebuild the mirror to accept this one",
+                "put back the newer file, or accept this one in the settings of the memory",
             )  # fmt: skip
         rewritten = row.head > 0 and not _continues(row, file)
         if rewritten:
@@ -94,7 +94,8 @@ def _continues(row: Memory, file: MemoryFile) -> bool:
     return file.commits()[row.head - 1].hash.hex() == row.head_hash
 
 
-def _lacks_commits(row: Memory, file: MemoryFile) -> bool:
+def lacks_commits(row: Memory, file: MemoryFile) -> bool:
+    """Whether an older copy lies where the memory was: what the mirror saw later is in its rows alone."""
     return row.head > 0 and file.id == row.file_id and file.head.number < row.head
 
 

@@ -1,6 +1,7 @@
 """Reads for the pages."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, TextField, Value, Window
@@ -108,6 +109,13 @@ def listed_documents(memory: Memory, chosen: dict[str, Any]) -> QuerySet[Documen
 
 
 def document_facets(memory: Memory) -> dict[str, list[str]]:
+    """Types and tags, most used first. Counting ten thousand documents for every page of a list is dear, and one
+    commit says the same each time; a process remembers some, no store does."""
+    return _facets(memory.pk, memory.head_hash)
+
+
+@lru_cache(maxsize=64)
+def _facets(memory: Any, head: str) -> dict[str, list[str]]:
     present = Document.objects.present().filter(memory=memory).order_by()
     types = present.values_list("media_type", flat=True).annotate(n=Count("*")).order_by("-n", "media_type")
     tag = Func(F("tags"), function="unnest")

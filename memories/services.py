@@ -65,10 +65,17 @@ def trash(memories: Iterable[Memory]) -> None:
         _tell_memory(memory)
 
 
+@transaction.atomic
 def restore(memories: Iterable[Memory]) -> None:
+    """Indexing that the trash has cut off goes on."""
     for memory in memories:
+        cut_off = memory.jobs.filter(
+            kind=Job.Kind.INDEX, state=Job.State.CANCELLED, finished_at__gte=memory.deleted_at or timezone.now()
+        ).exists()
         memory.deleted_at = None
         memory.save(update_fields=("deleted_at",))
+        if cut_off:
+            start_job(Job.Kind.INDEX, workspace=memory.workspace, by=None, memory=memory)
         _tell_memory(memory)
 
 

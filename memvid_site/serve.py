@@ -2,19 +2,23 @@
 
 Daphne puts every piece of an answer into Twisted's buffer at once, so that one slow viewer of a 600 MB video costs
 600 MB. Here the application waits while the connection's buffer is full (64 kB), as under other ASGI servers.
+
+And a body that is larger than any upload may be is refused by its header, before it fills the disk.
 """
 
 import asyncio
 import sys
 from typing import Any
 
+import daphne.server
 from daphne.cli import CommandLineInterface
-from daphne.http_protocol import WebRequest
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 APPLICATION = "memvid_site.asgi:application"
+FORM = 16 << 20  # bytes that the fields around a file may take
 STALLED = 120  # seconds in which the other end took nothing: the connection is dropped
 
 
@@ -42,10 +46,54 @@ class Gate:
         return True
 
 
+class BoundedRequest(WebRequest):
+    """Counts what comes, too: a body in chunks says no length. Twisted would keep all of it on the disk first."""
+
+    _taken = 0
+
+    def gotLength(self, length: int | None) -> None:
+        too_long = length is not None and length > self._most()
+        super().gotLength(0 if too_long else length)
+        if too_long:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        before, self._taken = self._taken, self._taken + len(data)
+        if self._taken <= self._most():
+            super().handleContentChunk(data)
+        elif before <= self._most():
+            self._refuse()
+
+    def _most(self) -> int:
+        return self.channel.factory.server.most_body
+
+    def _refuse(self) -> None:
+        self._taken = sys.maxsize
+        text = b"This is more than the server takes in one upload: send less at once.\n"
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(text), text)
+        )
+        self.channel.loseConnection()
+
+
+class BoundedFactory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = BoundedRequest
+        return protocol
+
+
 class PacedServer(Server):
     """Paces HTTP answers; websocket messages are small, and their consumers bound them."""
 
     stalled = STALLED
+
+    @property
+    def most_body(self) -> int:
+        from django.conf import settings  # configured by the application, which daphne loads later
+
+        return settings.MEMVID_MAX_IMPORT + FORM
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         queue = super().create_application(protocol, scope)
@@ -105,6 +153,7 @@ class CommandLine(CommandLineInterface):
     server_class = PacedServer
 
     def run(self, args: list[str]) -> None:
+        daphne.server.HTTPFactory = BoundedFactory  # the server names its factory itself
         super().run([*(arg for arg in args if arg != APPLICATION), APPLICATION])
 
 

@@ -88,8 +88,13 @@ def _last_line(child: subprocess.Popen, progress: Progress, deadline: float) -> 
 
 
 def follow(hold: Hold) -> dict[str, Any]:
-    """The rows follow the file, and the file learns what the memory is called now."""
+    """The rows follow the file, and the file learns what the memory is called now.
+
+    Asked to accept it, they follow an older file too, and what they alone knew is gone.
+    """
     with alone(hold) as memory:
+        if hold.job.params.get("accept") and memory.state == Memory.State.BEHIND and memory.path.exists():
+            mirror.rebuild(memory, hold.part(0, 80, stoppable=False))
         changed = mirror.follow(memory, hold.part(0, 80, stoppable=False))
         noted = note_facts(hold, memory)
     return {"changed": changed, "next": indexing.queue(memory) if changed and not noted else []}

@@ -37,7 +37,11 @@ def _check_and_move(hold: Hold, memory: Memory, source: Path) -> dict[str, Any]:
         raise JobFailed("the uploaded file is no longer on the server: upload it again")
     report = checking.check(source, hold.part(0, 60))
     if not report["ok"]:
-        raise JobFailed(f"this is no whole memory: {report['problems'][0].replace(str(source), 'the file')}")
+        problem = report["problems"][0].replace(str(source), "the file").replace(source.name, "the file")
+        raise JobFailed(
+            f"this is no whole memory: {problem}. Send it again should it have been cut on its way; "
+            "`memvid repair` saves what a damaged one still holds"
+        )
     hold.keep(moving=report)
     _move(source, memory.path)
     return report

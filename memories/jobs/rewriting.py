@@ -13,7 +13,7 @@ from ..engine.publishing import sync_folder
 from ..models import Job, Memory
 from ..working import Hold, JobFailed
 from . import indexing
-from .writing import alone, author, draft_path, writer
+from .writing import alone, author, draft_path, refuse_behind, writer
 
 Write = Callable[[MemoryFile, Path], None]
 INTERRUPTED = (
@@ -59,6 +59,7 @@ def rewrite(hold: Hold, memory: Memory, write: Write) -> None:
     try:
         with writer(hold, memory.path):
             with MemoryFile.open(memory.path) as file:
+                refuse_behind(memory, file)
                 write(file, out)
                 carry_vectors(file, out)
             hold.check()

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import facts
+from .. import facts, mirror
 from ..engine import Memory as MemoryFile
 from ..engine import locks
 from ..engine.changes import Planner
@@ -109,6 +109,7 @@ def commit(
     while True:
         try:
             with _opened(memory) as file:
+                refuse_behind(memory, file)
                 return file.apply(
                     lambda planner: plan(file, planner), note, wait=1.0, progress=progress, even_if_empty=even_if_empty
                 )
@@ -126,6 +127,15 @@ def _opened(memory: Memory) -> MemoryFile:
     if memory.head:
         raise JobFailed("the file of this memory is gone: put it back from a backup")
     return MemoryFile.create(memory.path, profile=memory.profile or "compact", codec=memory.codec or None)
+
+
+def refuse_behind(memory: Memory, file: MemoryFile) -> None:
+    """A commit on an older copy would pass for another history, and the rows of the lost commits would go."""
+    if mirror.lacks_commits(memory, file):
+        raise JobFailed(
+            f"the file of this memory ends at commit {file.head.number}, but commit {memory.head} was seen before: "
+            "put back the newer file, or accept this one in the settings of the memory, then try again"
+        )
 
 
 def author(job: Job) -> str:

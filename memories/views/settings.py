@@ -45,6 +45,7 @@ def _context(request: HttpRequest, memory: Memory, form: MemoryForm) -> dict[str
         "form": form,
         "people": list(memory.people.select_related("user").order_by("user__email")),
         "others": list(full[:MOST_OTHERS]),
+        "acceptable": memory.state == Memory.State.BEHIND and memory.path.exists(),
         "last_verify": memory.jobs.filter(kind=Job.Kind.VERIFY).order_by("-created_at").first(),
     }
 
@@ -88,7 +89,10 @@ def upkeep(request: HttpRequest, pk: UUID) -> HttpResponse:
     if memory.state == Memory.State.EMPTY:
         messages.info(request, "There is nothing in it yet.")
         return redirect("memory-settings", memory.pk)
-    job = services.start_once(form.cleaned_data["action"], memory, request.user)
+    if form.cleaned_data["action"] == "accept":
+        job = services.start_once(Job.Kind.MIRROR, memory, request.user, {"accept": True})
+    else:
+        job = services.start_once(form.cleaned_data["action"], memory, request.user)
     return redirect("job", job.pk)
 
 

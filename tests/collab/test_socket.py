@@ -119,3 +119,12 @@ def test_what_a_page_never_sends_changes_nothing(workspace, alice, frame):
         await socket.disconnect()
 
     asyncio.run(story())
+
+
+def test_an_address_without_a_socket_refuses_the_handshake():
+    async def run() -> bool:
+        headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
+        socket = WebsocketCommunicator(application, "/ws/nowhere/", headers=headers)
+        return (await socket.connect())[0]
+
+    assert asyncio.run(run()) is False

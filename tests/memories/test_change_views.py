@@ -117,6 +117,15 @@ def test_removing_asks_first_and_says_that_history_keeps_the_text(new_memory, al
     assert (job.kind, sorted(job.params["documents"])) == ("remove", [1, 2])
 
 
+def test_indexing_that_the_trash_cut_off_goes_on_after_undo(new_memory, alice):
+    row, other = new_memory(name="One"), new_memory(name="Other")
+    Job.objects.create(workspace=row.workspace, memory=row, kind="index", created_by=alice)
+    for action in ("trash", "restore"):
+        as_(alice).post(reverse("memories-bulk"), {"action": action, "memory": [row.pk, other.pk]})
+    states = row.jobs.filter(kind="index").order_by("created_at").values_list("state", flat=True)
+    assert list(states) == ["cancelled", "queued"] and not other.jobs.exists()
+
+
 def test_erasing_wants_the_name_typed(new_memory, alice):
     row = new_memory({"deep/secret.txt": "x"})
     url = reverse("document-erase", args=[row.pk, 1])
@@ -236,3 +245,13 @@ def test_a_prepared_download_is_sent(new_memory, settings, alice, bob, charlie):
     assert as_(bob).get(url).status_code == 404
     (folder / f"{job.pk}.mp4").unlink()
     assert as_(alice).get(url).status_code == 302
+
+
+def test_an_older_file_is_accepted_in_the_settings_by_who_may_manage(new_memory, alice, bob):
+    row = new_memory()
+    Memory.objects.filter(pk=row.pk).update(state=Memory.State.BEHIND, alarm="the file ends at commit 1")
+    upkeep = reverse("memory-upkeep", args=[row.pk])
+    assert "The file ends at commit 1" in as_(alice).get(reverse("memory-settings", args=[row.pk])).text
+    assert as_(bob).post(upkeep, {"action": "accept"}).status_code == 404
+    as_(alice).post(upkeep, {"action": "accept"})
+    assert list(row.jobs.values_list("kind", "params")) == [("mirror", {"accept": True})]

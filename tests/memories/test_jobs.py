@@ -80,6 +80,28 @@ def test_edit_of_what_somebody_else_changed_is_refused(memory, append):
     assert work(queue(memory, Job.Kind.EDIT, document=document.number, changes=changes, head=2)).state == "done"
 
 
+def test_nothing_is_written_to_a_file_that_is_behind_until_it_is_accepted(memory, append):
+    old = memory.path.read_bytes()
+    append(memory, {"c.txt": "seen, then lost"})
+    mirror.follow(memory)
+    memory.path.write_bytes(old)
+    for job in (upload(memory, {"n.txt": "new"}), queue(memory, Job.Kind.VACUUM)):
+        assert work(job).state == "failed" and "ends at commit 1" in job.reason
+    assert memory.path.read_bytes() == old and texts(memory)["c.txt"] == "seen, then lost"
+    mirror.follow(memory)
+    assert work(queue(memory, Job.Kind.MIRROR, accept=True)).state == "done"
+    assert texts(memory)["c.txt"] == "a white whale"
+    assert work(upload(memory, {"n.txt": "new"})).state == "done"
+
+
+def test_a_file_that_is_gone_cannot_be_accepted(memory):
+    memory.path.unlink()
+    mirror.follow(memory)
+    work(queue(memory, Job.Kind.MIRROR, accept=True))
+    memory.refresh_from_db()
+    assert memory.state == Memory.State.BEHIND and texts(memory)["c.txt"] == "a white whale"
+
+
 @pytest.mark.parametrize(
     "changes", [None, ["x"], [{"order": -1, "text": "x"}], [{"order": 1, "text": 5}], [{"order": 1 << 70, "text": ""}]]
 )
@@ -180,6 +202,12 @@ def test_merge_of_what_is_no_longer_shared_is_refused(memory, empty, charlie):
     job = queue(empty, Job.Kind.MERGE, sources=[str(memory.pk)])
     Job.objects.filter(pk=job.pk).update(created_by=charlie)
     assert work(job).state == "failed" and "shared" in job.reason and not empty.path.exists()
+
+
+def test_an_import_that_is_refused_says_what_to_do_and_nothing_about_our_folders(empty):
+    job = work(staged_import(empty, b"hello"))
+    assert job.state == "failed" and "the file" in job.reason and "Send it again" in job.reason
+    assert job.params["staged"] not in job.reason
 
 
 def test_import_moves_a_checked_file_into_place(memory, empty):

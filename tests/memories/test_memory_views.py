@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from collab.models import Membership, Role, User, Workspace
-from memories import mirror
+from memories import mirror, queries
 from memories.models import Job, Memory, MemoryPerson
 
 pytestmark = pytest.mark.django_db
@@ -128,9 +128,9 @@ def test_lists_cost_the_same_with_more_rows(path, workspace, alice):
     for _ in range(2):
         for n in range(10):
             add_rows(workspace, alice, n)
-        with CaptureQueriesContext(connection) as queries:
+        with CaptureQueriesContext(connection) as seen:
             client.get(path)
-        counts.append(len(queries))
+        counts.append(len(seen))
     assert counts[0] == counts[1]
 
 
@@ -149,7 +149,20 @@ def test_documents_cost_the_same_with_more_rows(new_memory, append, alice):
         append(row, {f"{start + n}.txt": f"text {start + n}" for n in range(10)})
         mirror.follow(row)
         for name in ("memory", "memory-documents", "memory-history"):
-            with CaptureQueriesContext(connection) as queries:
+            with CaptureQueriesContext(connection) as seen:
                 client.get(reverse(name, args=[row.pk]))
-            counts.append(len(queries))
+            counts.append(len(seen))
     assert counts[:3] == counts[3:]
+
+
+def test_types_are_counted_once_a_commit(new_memory, append):
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            queries.document_facets(row)
+        return len(seen)
+
+    row = new_memory({"a.txt": "one"})
+    assert (asked(), asked()) == (2, 0)
+    append(row, {"b.txt": "two"})
+    mirror.follow(row)
+    assert (asked(), asked()) == (2, 0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 PIECE, PIECES = 256 << 10, 200
+MOST = 100_000
 SERVER = f"""
 import sys
 from memvid_site import serve
@@ -34,6 +35,8 @@ async def application(scope, receive, send):
     await send({{"type": "http.response.body", "body": body}})
 
 class Server(serve.PacedServer):
+    most_body = {MOST}
+
     def listen_success(self, port):
         print(port.getHost().port, flush=True)
 
@@ -88,3 +91,22 @@ def test_an_answer_that_cannot_be_finished_is_cut_off(port, path):
 
 def test_a_failure_before_the_answer_is_a_500(port):
     assert ask(port, "/fails-at-once").status == 500
+
+
+@pytest.mark.parametrize("claim", [MOST + 1, 10 << 30, 10**15])
+def test_a_body_that_claims_too_much_is_refused_before_it_comes(port, claim):
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.putrequest("POST", "/")
+    line.putheader("Content-Length", str(claim))
+    line.endheaders(b"the first of it")
+    refusal = line.getresponse()
+    assert refusal.status == 413 and b"send less at once" in refusal.read()
+
+
+def test_a_body_that_says_no_length_is_refused_when_it_has_been_too_much(port):
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.request("POST", "/", iter([bytes(MOST), bytes(1)]), encode_chunked=True)
+    assert line.getresponse().status == 413
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.request("POST", "/sent", iter([bytes(MOST - 1), bytes(1)]), encode_chunked=True)
+    assert line.getresponse().status == 200
