@@ -13,19 +13,22 @@ from pgvector.django import CosineDistance, HalfVectorField
 
 from . import embedding
 from .embedding import QUERY_TIMEOUT, EmbedderAway
+from .keeping import Kept
 from .models import Embedding, EmbeddingModel
 from .table import Table
 
 # Up to so many chunks in reach every vector is compared, which is exact; above, the HNSW index is walked until
 # enough of what it finds may be seen.
 EXACT = 20_000
-BREADTH = 200  # candidates that the walk keeps (ef_search)
-MOST_WALKED = 40_000
+BREADTH = 200  # candidates that the walk keeps: hnsw.ef_search of every connection (settings)
 MOST_ASKED = 1_000
 # Further off than this nothing is meant. Of 1,012 passages from six novels the nearest to a query about nothing in
 # them was at 0.15 to 0.28 and the tenth at 0.11 to 0.21; to one about them, at 0.33 to 0.63 and 0.24 to 0.56
 # (all-MiniLM-L6-v2).
 LEAST_COSINE = 0.25
+
+
+_asked_before = Kept(4 << 20)
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,14 @@ def _best_first(near: tuple[float, int]) -> tuple[float, int]:
 
 
 def _embedded(text: str, model: EmbeddingModel) -> np.ndarray:
+    """Kept for a while: the next page of a list, another tab and a colleague ask the same."""
     health = embedding.health()
     if health["state"] != "ready":
         raise EmbedderAway(health["reason"])
-    return embedding.embed([text], timeout=QUERY_TIMEOUT, query=True, model=model.name)[0]
+    if (kept := _asked_before.get((model.name, text))) is None:
+        kept = embedding.embed([text], timeout=QUERY_TIMEOUT, query=True, model=model.name)[0]
+        _asked_before.put((model.name, text), kept, kept.nbytes + len(text))
+    return kept
 
 
 def _embeddings(question: Question) -> QuerySet[Embedding]:
@@ -100,10 +107,9 @@ def _walked(question: Question, table: Table, most: int) -> list[tuple[int, floa
     most = min(most * table.rows // table.size, MOST_ASKED)
     stored = Cast("vector", HalfVectorField(dimensions=question.model.dimensions))
     rows = _with_distance(_embeddings(question).filter(memory__in=table.memories), question, stored)
+    ordered = rows.order_by("distance").values_list("chunk", "distance")[:most]
+    if most <= BREADTH:
+        return list(ordered)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),"
-            " set_config('hnsw.max_scan_tuples', %s, true)",
-            [str(max(BREADTH, most)), str(MOST_WALKED)],
-        )
-        return list(rows.order_by("distance").values_list("chunk", "distance")[:most])
+        cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(most)])
+        return list(ordered)

@@ -93,7 +93,7 @@ def search(
     done = mode if question.vector is not None or mode not in ("hybrid", "semantic") else "keyword"
     ranked = _rank(table, asked, question, done)
     if mode in ("hybrid", "semantic"):
-        notes += _still_indexing(visible)
+        notes += _still_indexing(table.memories)
     return _found(visible, table, ranked, asked, notes, done, limit, offset)
 
 
@@ -171,8 +171,18 @@ def _hits(visible: QuerySet[Memory], table: Table, ranked: _Ranked, page: list[i
     commit = Commit.objects.filter(memory=OuterRef("memory"), number=OuterRef("added"))
     rows = (
         Chunk.objects.filter(pk__in=by_chunk, memory__in=visible)
-        .select_related("document", "memory__workspace")
-        .defer("text", "metadata", "document__metadata")
+        .select_related("document", "memory")
+        .only(
+            "order",
+            "frame",
+            "document__number",
+            "document__path",
+            "document__media_type",
+            "document__language",
+            "document__tags",
+            "memory__name",
+            "memory__workspace",
+        )
         .annotate(
             author=Subquery(commit.values("author")[:1]),
             time=Subquery(commit.values("time")[:1]),
@@ -180,12 +190,12 @@ def _hits(visible: QuerySet[Memory], table: Table, ranked: _Ranked, page: list[i
         )
         .in_bulk()
     )
-    terms = ranked.words.marked if ranked.words else frozenset()
+    marker = snippets.Marker(ranked.words.marked if ranked.words else ())
     return [
         Hit(
             chunk=chunk, memory=chunk.memory, path=chunk.document.path, document=chunk.document.number,
             order=chunk.order, frame=chunk.frame, author=chunk.author or "", time=chunk.time,
-            snippet=snippets.snippet(chunk.beginning, terms, chunk.document.language),
+            snippet=snippets.snippet(chunk.beginning, marker, chunk.document.language),
             score=round(ranked.scores[row], 6), cosine=ranked.cosines.get(row), why=_why(ranked, row),
         )
         for pk, row in by_chunk.items()
@@ -206,7 +216,7 @@ def _correction(asked: Asked, words: Words, hits: list[Hit]) -> str:
 
 def _as_written(term: str, hits: list[Hit]) -> str:
     for hit in hits:
-        for _, _, word in tokens.places(hit.chunk.beginning):
+        for word in tokens.words(hit.chunk.beginning):
             if term in variants(word, [hit.chunk.document.language]):
                 return word.casefold()
     return term
@@ -224,8 +234,8 @@ def _cleaned(text: str) -> tuple[str, list[str]]:
     return text[:LONGEST], [f"Only the first {LONGEST:,} characters were searched for."]
 
 
-def _still_indexing(visible: QuerySet[Memory]) -> list[str]:
+def _still_indexing(memories: list[UUID]) -> list[str]:
     open_states = (Job.State.QUEUED, Job.State.RUNNING)
-    if Job.objects.filter(kind=Job.Kind.INDEX, state__in=open_states, memory__in=visible).exists():
+    if Job.objects.filter(kind=Job.Kind.INDEX, state__in=open_states, memory__in=memories).exists():
         return ["Some passages are still being indexed by meaning; until then only their words are found."]
     return []

@@ -1,6 +1,7 @@
 """The sentence of a passage that answers a query, its words marked. The text is escaped here: the only elements in a
 snippet are our own."""
 
+import re
 from collections.abc import Collection
 
 from django.utils.html import escape
@@ -8,57 +9,72 @@ from django.utils.safestring import SafeString, mark_safe
 
 from .engine import tokens
 
-START, STOP = "\x02", "\x03"
 LENGTH = 280  # characters of a snippet
 LOOKED_AT = 20_000  # characters of a passage
 
 
-def snippet(text: str, terms: Collection[str], language: str) -> SafeString:
+class Marker:
+    """Knows which words are under the terms of a query; made once for all hits, as they share most of their words."""
+
+    def __init__(self, terms: Collection[str]):
+        self._terms = frozenset(terms)
+        self._known: dict[tuple[str, str], bool] = {}
+        self._pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in self._terms)
+
+    def marks(self, text: str, language: str) -> list[tuple[int, int]]:
+        """Where the words that were asked for begin and end in the text."""
+        asked = {word for word in set(tokens.WORD.findall(text)) if self._is_asked(word, language)}
+        if not asked:
+            return []
+        found: list[tuple[int, int]] = []
+        for word in tokens.WORD.finditer(text):
+            if word[0] in asked:
+                unspaced = not word[0].isascii() and tokens.is_unspaced(word[0])
+                found += self._within(text, *word.span()) if unspaced else [word.span()]
+        return found
+
+    def _is_asked(self, word: str, language: str) -> bool:
+        known = self._known.get((word, language))
+        if known is None:
+            terms = tokens.word_terms(tokens.compatible(word), language)
+            known = self._known[word, language] = not self._terms.isdisjoint(terms)
+        return known
+
+    def _within(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Of a run without spaces: pairs that were asked for, joined where they meet; if none were, single characters."""
+        width = 2 if self._pairs else 1
+        spans: list[tuple[int, int]] = []
+        for place in range(start, end + 1 - width):
+            if text[place : place + width] not in self._terms:
+                continue
+            if spans and place <= spans[-1][1]:
+                spans[-1] = spans[-1][0], place + width
+            else:
+                spans.append((place, place + width))
+        return spans
+
+
+def snippet(text: str, marker: Marker, language: str) -> SafeString:
     """The stretch with most of the words, from the beginning of a sentence or a word where that is near."""
-    text = _marked(text[:LOOKED_AT].replace(START, " ").replace(STOP, " "), terms, language)
-    start, stop = _window(text)
-    piece = " ".join(text[start:stop].split())
-    if piece.count(START) > piece.count(STOP):
-        piece += STOP
-    shown = escape(piece).replace(START, "<mark>").replace(STOP, "</mark>")
-    return mark_safe(("… " if start else "") + shown + (" …" if stop < len(text) else ""))
+    text = text[:LOOKED_AT]
+    marks = marker.marks(text, language)
+    start, stop = _window(text, [begin for begin, _ in marks])
+    pieces, last = ["… " if start else ""], start
+    for begin, end in marks:
+        if start <= begin and end <= stop:
+            pieces += [escape(_even(text[last:begin])), "<mark>", escape(text[begin:end]), "</mark>"]
+            last = end
+    return mark_safe("".join([*pieces, escape(_even(text[last:stop])), " …" if stop < len(text) else ""]).strip())
 
 
-def marks(text: str, terms: Collection[str], language: str) -> list[tuple[int, int]]:
-    """Where the words of `terms` begin and end in the text."""
-    found: list[tuple[int, int]] = []
-    for start, end, word in tokens.places(text):
-        if tokens.is_unspaced(word):
-            found += _within(text, start, end, terms)
-        elif not terms.isdisjoint(tokens.word_terms(word, language)):
-            found.append((start, end))
-    return found
+_SPACES = re.compile(r"[\s\x00-\x1f]+")
 
 
-def _within(text: str, start: int, end: int, terms: Collection[str]) -> list[tuple[int, int]]:
-    """Of a run without spaces: pairs that were asked for, joined where they meet; without any, single characters."""
-    spans: list[tuple[int, int]] = []
-    pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in terms)
-    for place in range(start, end):
-        width = 2 if text[place : place + 2] in terms and place + 2 <= end else 0
-        width = width or (1 if not pairs and text[place] in terms else 0)
-        if width and spans and place <= spans[-1][1]:
-            spans[-1] = spans[-1][0], place + width
-        elif width:
-            spans.append((place, place + width))
-    return spans
+def _even(text: str) -> str:
+    return _SPACES.sub(" ", text)
 
 
-def _marked(text: str, terms: Collection[str], language: str) -> str:
-    pieces, last = [], 0
-    for start, end in marks(text, terms, language):
-        pieces += [text[last:start], START, text[start:end], STOP]
-        last = end
-    return "".join([*pieces, text[last:]])
-
-
-def _window(text: str) -> tuple[int, int]:
-    marks = [place for place, character in enumerate(text) if character == START]
+def _window(text: str, marks: list[int]) -> tuple[int, int]:
     if len(text) <= LENGTH:
         return 0, len(text)
     best = max(marks, key=lambda at: sum(at <= mark < at + LENGTH * 2 // 3 for mark in marks), default=0)

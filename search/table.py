@@ -4,12 +4,10 @@ What a segment of postings says never changes, so it is kept between searches: i
 that were asked for. Which segments a search reads is asked anew each time, with the rights in the query.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -17,6 +15,8 @@ from django.db.models import QuerySet
 
 from memories.models import Chunk, Memory
 
+from .engine import bm25
+from .keeping import Kept
 from .models import Posting, Segment
 from .postings import split
 
@@ -24,31 +24,7 @@ KEPT = 96 << 20  # bytes of columns and postings
 NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
 
 
-class _Kept:
-    """The least recently used go first; one lock, as searches run in several threads."""
-
-    def __init__(self, most: int):
-        self._most, self._size, self._lock = most, 0, threading.Lock()
-        self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-
-    def get(self, key: Hashable) -> Any:
-        with self._lock:
-            if key not in self._items:
-                return None
-            self._items.move_to_end(key)
-            return self._items[key][0]
-
-    def put(self, key: Hashable, value: Any, size: int) -> None:
-        with self._lock:
-            if key in self._items:
-                self._size -= self._items.pop(key)[1]
-            self._items[key] = value, size
-            self._size += size
-            while self._size > self._most and len(self._items) > 1:
-                self._size -= self._items.popitem(last=False)[1][1]
-
-
-_kept = _Kept(KEPT)
+_kept = Kept(KEPT)
 
 
 class Columns(NamedTuple):
@@ -225,15 +201,18 @@ def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]
             found[term][pk] = count
 
 
-def postings(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
-    """(places uint16, times uint8) by segment and term."""
+def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
+    """(places uint16, BM25 without rarity float32) by segment and term."""
     keys = [(pk, term) for term, segments in wanted.items() for pk in segments]
-    found = {key: kept for key in keys if (kept := _kept.get(("posting", *key))) is not None}
+    mean = bm25.even(table.mean)
+    found = {key: kept for key in keys if (kept := _kept.get(("impacts", *key, mean))) is not None}
     missing = set(keys) - set(found)
     if missing:
+        lengths = {part.pk: part.columns.lengths for part in table.parts}
         asked = Posting.objects.filter(segment__in={pk for pk, _ in missing}, term__in={term for _, term in missing})
         for pk, term, data in asked.values_list("segment", "term", "data").iterator():
             if (pk, term) in missing:
-                found[pk, term] = split(data)
-                _kept.put(("posting", pk, term), found[pk, term], len(data) + 200)
+                places, times = split(data)
+                found[pk, term] = places, bm25.impacts(times, lengths[pk][places], mean)
+                _kept.put(("impacts", pk, term, mean), found[pk, term], 2 * len(data) + 200)
     return found

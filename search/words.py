@@ -162,14 +162,15 @@ def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int
         if taken and budget < totals[term]:
             break
         taken[term], budget = counts[term], budget - totals[term]
-    found = tables.postings(table, taken)
+    found = tables.impacts(table, taken)
     scores = np.zeros(table.rows, np.float32)
+    factor = {term: np.float32(weights[term] * bm25.rarity(table.rows, totals[term])) for term in taken}
     for part in table.parts:
         view = scores[part.start : part.start + part.size]
         for term in taken:
             if (part.pk, term) in found:
-                weight = weights[term] * bm25.rarity(table.rows, totals[term])
-                bm25.add(view, part.columns.lengths, table.mean, *found[part.pk, term], weight)
+                places, impacts = found[part.pk, term]
+                view[places.astype(np.intp)] += factor[term] * impacts
     return scores
 
 
@@ -179,12 +180,12 @@ def _holding(table: Table, words: tuple[str, ...]) -> np.ndarray:
     held = np.ones(table.rows, bool)
     for word in dict.fromkeys(words):
         counts = {term: found for term, found in tables.counts(table, variants(word, languages)).items() if found}
-        postings = tables.postings(table, counts)
+        postings = tables.impacts(table, counts)
         one = np.zeros(table.rows, bool)
         for part in table.parts:
             for term in counts:
                 if (part.pk, term) in postings:
-                    one[part.start + postings[part.pk, term][0].astype(np.int64)] = True
+                    one[part.start + postings[part.pk, term][0].astype(np.intp)] = True
         held &= one
     return held
 

@@ -10,13 +10,17 @@ def rarity(size: int, count: int) -> float:
     return float(np.log1p((max(size, count) - count + 0.5) / (count + 0.5)))
 
 
-def add(
-    scores: np.ndarray, lengths: np.ndarray, mean: float, rows: np.ndarray, times: np.ndarray, weight: float
-) -> None:
-    """Adds a term's part to `scores` (float32) at `rows`, in place. `lengths` and `mean`: terms of a chunk."""
-    rows, times = rows.astype(np.intp), times.astype(np.float32)
-    norm = K1 * (1 - B) + (K1 * B / max(mean, 1e-9)) * lengths[rows]
-    scores[rows] += (weight * (K1 + 1)) * times / (times + norm.astype(np.float32))
+def impacts(times: np.ndarray, lengths: np.ndarray, mean: float) -> np.ndarray:
+    """What a term counts in each of the chunks that hold it, before its rarity; float32, below K1 + 1. `times`: how
+    often it occurs there; `lengths` and `mean`: terms of those chunks, and of chunks on average."""
+    times = times.astype(np.float32)
+    norm = K1 * (1 - B) + (K1 * B / max(mean, 1e-9)) * lengths.astype(np.float32)
+    return (K1 + 1) * times / (times + norm)
+
+
+def even(mean: float) -> float:
+    """A mean length to at most 2.5 percent, so that impacts can be kept while the mean drifts."""
+    return float(1.05 ** np.round(np.log(max(mean, 1.0)) / np.log(1.05)))
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:

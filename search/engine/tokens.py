@@ -12,7 +12,6 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 
 from search.engine import languages
@@ -25,7 +24,7 @@ LONGEST = 64
 
 # Python's \w leaves out combining marks, which would cut Hindi or Arabic words at their vowels.
 _MARKS = "".join(chr(point) for point in range(0x300, 0x10000) if unicodedata.category(chr(point))[0] == "M")
-_WORD = re.compile(rf"[\w{_MARKS}]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
+WORD = re.compile(rf"[\w{_MARKS}]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # CJK
@@ -44,14 +43,12 @@ def terms(text: str, language: str = "") -> list[str]:
 
 def words(text: str) -> list[str]:
     """The words as written; `word_terms` turns each into its terms (and is worth remembering per word)."""
-    return _WORD.findall(text if text.isascii() else unicodedata.normalize("NFKC", text))
+    return WORD.findall(compatible(text))
 
 
-def places(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where each word begins and ends in the text as it is, and the word for `word_terms`."""
-    for found in _WORD.finditer(text):
-        word = found[0]
-        yield found.start(), found.end(), word if word.isascii() else unicodedata.normalize("NFKC", word)
+def compatible(text: str) -> str:
+    """A word or text as it is, in the form that `word_terms` takes."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
 def is_unspaced(text: str) -> bool:
