@@ -18,12 +18,13 @@ class Marker:
 
     def __init__(self, terms: Collection[str]):
         self._terms = frozenset(terms)
-        self._known: dict[tuple[str, str], bool] = {}
+        self._seen: dict[str, set[str]] = {}
+        self._asked: dict[str, set[str]] = {}
         self._pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in self._terms)
 
     def marks(self, text: str, language: str) -> list[tuple[int, int]]:
         """Where the words that were asked for begin and end in the text."""
-        asked = {word for word in set(tokens.WORD.findall(text)) if self._is_asked(word, language)}
+        asked = self._asked_among(set(tokens.WORD.findall(text)), language)
         if not asked:
             return []
         found: list[tuple[int, int]] = []
@@ -33,15 +34,16 @@ class Marker:
                 found += self._within(text, *word.span()) if unspaced else [word.span()]
         return found
 
-    def _is_asked(self, word: str, language: str) -> bool:
-        known = self._known.get((word, language))
-        if known is None:
-            terms = tokens.word_terms(tokens.compatible(word), language)
-            known = self._known[word, language] = not self._terms.isdisjoint(terms)
-        return known
+    def _asked_among(self, words: set[str], language: str) -> set[str]:
+        seen, asked = self._seen.setdefault(language, set()), self._asked.setdefault(language, set())
+        for word in words - seen:
+            if not self._terms.isdisjoint(tokens.word_terms(tokens.compatible(word), language)):
+                asked.add(word)
+        seen |= words
+        return words & asked
 
     def _within(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
-        """Of a run without spaces: pairs that were asked for, joined where they meet; if none were, single characters."""
+        """Of a run without spaces: pairs that were asked for, joined where they meet; if none were, characters."""
         width = 2 if self._pairs else 1
         spans: list[tuple[int, int]] = []
         for place in range(start, end + 1 - width):
