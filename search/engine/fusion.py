@@ -11,6 +11,8 @@ individual rank learning methods", SIGIR 2009) lose what scores know: see docs/a
 from collections.abc import Hashable, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 MEANING = 0.7  # the part of meaning in the sum; from 0.6 to 0.8 little changes
 SPREAD = 0.1  # of the cosines between a query and texts about something else (all-MiniLM-L6-v2: 0.06 to 0.13)
 MIDDLE = 3.0  # the sum that is shown as 0.5
@@ -31,6 +33,12 @@ def fuse(rankings: Sequence[Sequence[Item]], k: int = K) -> list[tuple[Item, flo
     most = len(rankings) / (k + 1)
     scored = [(item, sum(1 / (k + rank) for rank in found) / most) for item, found in ranks.items()]
     return sorted(scored, key=lambda entry: (-entry[1], min(ranks[entry[0]])))
+
+
+def standing(scores: np.ndarray) -> np.ndarray:
+    """Standard deviations that each BM25 lies above the mean of all chunks; float32, as long as `scores`."""
+    spread = float(scores.std()) if len(scores) else 0.0
+    return (scores - scores.mean()) / max(spread, 1e-6) if spread else np.zeros_like(scores)
 
 
 def blend(cosine: float, standing: float) -> float:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 MODES = ("hybrid", "semantic", "keyword")
 
-# How deep each ranking goes into the fusion. On CISI 20 scores lower, 200 the same.
+# How deep each ranking goes into the fusion.
 POOL = 100
 
 
 @dataclass(frozen=True)
 class Hit:
-    """`score`: hybrid 0 to 1 (1: first by words and by meaning), semantic the cosine, keyword BM25 (no upper bound).
+    """`score`: hybrid 0 to 1 (see `fusion`), semantic the cosine, keyword BM25 (no upper bound).
 
     `metadata` is the chunk's, with `lines` [first, last] counted from 1, and the document's media type and tags.
     `before` and `after` are the texts of the neighbouring chunks, nearest last and nearest first.
@@ -200,4 +200,10 @@ def _rank(scores: np.ndarray, least: float, allowed: np.ndarray, depth: int) -> 
 def _merge(rankings: Sequence[_Ranking]) -> list[tuple[int, float]]:
     if len(rankings) == 1:
         return [(place, float(rankings[0].scores[place])) for place in rankings[0].order]
-    return fusion.fuse([ranking.order for ranking in rankings])
+    words, meaning = rankings
+    standing, cosines = fusion.standing(words.scores), np.nan_to_num(meaning.scores)
+    scored = [
+        (place, fusion.shown(fusion.blend(float(cosines[place]), float(standing[place]))))
+        for place in dict.fromkeys(words.order + meaning.order)
+    ]
+    return sorted(scored, key=lambda entry: -entry[1])

@@ -1,4 +1,7 @@
-from search.engine.fusion import fuse
+import numpy as np
+import pytest
+
+from search.engine.fusion import blend, fuse, shown, standing
 
 
 def test_what_both_rankings_have_goes_before_what_one_has():
@@ -15,3 +18,21 @@ def test_scores_are_those_of_the_paper_scaled_to_one():
 def test_among_equals_the_better_rank_and_then_the_earlier_ranking_wins():
     assert [item for item, _ in fuse([["a"], ["b"]])] == ["a", "b"]
     assert fuse([]) == [] == fuse([[], []])
+
+
+def test_a_word_that_few_chunks_hold_stands_out_further_than_one_that_many_hold():
+    rare, common = np.zeros(1000, np.float32), np.zeros(1000, np.float32)
+    rare[0], common[:300] = 5, 5
+    assert standing(rare)[0] > 10 * standing(common)[0] > 0 > standing(common)[500]
+    assert standing(np.zeros(3, np.float32)).tolist() == [0, 0, 0]
+
+
+def test_a_name_that_one_chunk_holds_goes_before_what_is_only_near_in_meaning():
+    rare = np.zeros(1000, np.float32)
+    rare[0] = 5
+    assert blend(0.1, standing(rare)[0]) > blend(0.6, standing(rare)[1])
+
+
+@pytest.mark.parametrize(("score", "expected"), [(-2, 0), (0, 0), (3, 0.5), (9, 0.75)])
+def test_what_is_shown_lies_between_nothing_and_one(score, expected):
+    assert shown(score) == expected
