@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
-from django.db import connection, transaction
+from django.db import connection
 
 from memories.models import Chunk, Memory
 
-from .meaning import EXACT, MOST_WALKED
 from .models import Embedding, EmbeddingModel
 
+EXACT = 5_000  # chunks of a memory up to which each is compared with each
 BATCH = 200  # chunks of one statement
 NEAREST = 10  # of each chunk: enough to join a group
 Progress = Callable[[int, int, str], None]
@@ -20,7 +20,7 @@ FROM search_embedding AS a
 CROSS JOIN LATERAL (
     SELECT e.chunk_id, e.{vector} <=> a.{vector} AS distance
     FROM search_embedding AS e JOIN memories_chunk AS c ON c.id = e.chunk_id
-    WHERE e.model_id = {model} AND c.memory_id = %s AND c.removed IS NULL AND e.chunk_id {others} a.chunk_id
+    WHERE e.model_id = {model} AND e.memory_id = %s AND c.removed IS NULL AND e.chunk_id {others} a.chunk_id
     ORDER BY e.{vector} <=> a.{vector} LIMIT {nearest}
 ) AS b
 WHERE a.model_id = {model} AND a.chunk_id = ANY(%s) AND b.distance <= %s
@@ -49,12 +49,7 @@ def near_meanings(
     )  # fmt: skip
     for start in range(0, len(chunks), BATCH):
         progress(start, len(chunks), "comparing meanings")
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
-                " set_config('hnsw.max_scan_tuples', %s, true)",
-                [str(MOST_WALKED)],
-            )
+        with connection.cursor() as cursor:
             cursor.execute(query, [memory.pk, chunks[start : start + BATCH], 1 - least])
             rows = cursor.fetchall()
         yield from rows

@@ -156,6 +156,8 @@ def _saying(name: str) -> models.QuerySet[LogEntry]:
 
 def _empty_tables() -> None:
     """Dead rows are made free now, not when the server finds time; their bytes go when the space is used again."""
+    from search.models import Posting, Segment
+
     with connection.cursor() as cursor:
-        for relation in (*EMPTIED, *(r.related_model for r in Chunk._meta.related_objects)):
+        for relation in (*EMPTIED, Posting, Segment, *(r.related_model for r in Chunk._meta.related_objects)):
             cursor.execute(f"VACUUM {connection.ops.quote_name(relation._meta.db_table)}")
