@@ -9,17 +9,14 @@ from functools import lru_cache
 
 from search.engine.quantities import Measures, measures, stem
 
-_STOP = frozenset(
-    stem(word)
-    for word in (
-        "a an the and or but if then else of in on at to for from by with within into onto over under about as is are"
-        " was were be been being am do does did done have has had having it its this that these those there here he she"
-        " they them his her their we our us you your i me my who whom whose which what when where why how can could"
-        " will would shall should may might must than so such very too also just only more most some any each every both"
-        " all one other another same own again once now still yet even however therefore thus because while during after"
-        " before between through up down out off per via"
-    ).split()
-)
+_STOP_WORDS = """
+a an the and or but if then else of in on at to for from by with within into onto over under about as is are was were be
+been being am do does did done have has had having it its this that these those there here he she they them his her
+their we our us you your i me my who whom whose which what when where why how can could will would shall should may
+might must than so such very too also just only more most some any each every both all one other another same own again
+once now still yet even however therefore thus because while during after before between through up down out off per via
+"""
+_STOP = frozenset(map(stem, _STOP_WORDS.split()))
 _NEGATIONS = frozenset(
     "not no never none neither nor without cannot nobody nothing nowhere hardly barely scarcely fail fails failed lack"
     " lacks lacked".split()

@@ -21,6 +21,8 @@ LONGEST_DIFF = 600  # words of each side
 MOST_BUCKETS = 24
 AROUND = 6  # unchanged words that are shown beside a change
 
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+
 What = Literal["added", "removed", "replaced"]
 
 
@@ -91,14 +93,15 @@ def first_said(versions: Sequence[Version]) -> Version:
     return min(versions, key=lambda version: version.added_at)
 
 
+def asked(query: str) -> list[str]:
+    """The words of a query that carry meaning, as they are written."""
+    return list(claim(query).written.values()) or _WORD.findall(query)
+
+
 def matches(query: str, text: str) -> bool:
     """Whether most words of the query stand in the text; by meaning is for the caller to say."""
-    asked = claim(query).words
-    return bool(asked) and len(asked & _words(text)) >= COVERS * len(asked)
-
-
-def _words(text: str) -> set[str]:
-    return {root_of(word) for word in re.findall(r"[^\W\d_]+|\d+", text)}
+    wanted = {root_of(word) for word in asked(query)}
+    return bool(wanted) and len(wanted & {root_of(word) for word in _WORD.findall(text)}) >= COVERS * len(wanted)
 
 
 def spread(versions: Sequence[Version]) -> list[Bucket]:
