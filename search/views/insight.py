@@ -45,7 +45,7 @@ def agreement(request: HttpRequest) -> HttpResponse:
 
 
 KINDS = (
-    ("contradict", "Contradict each other", "They speak of the same, and cannot both be right"),
+    ("contradict", "Contradict each other", "They speak of the same, and hardly both can be right"),
     ("agree", "Agree", "They say the same"),
     ("complement", "Complete each other", "They speak of the same, each with something of its own"),
 )
