@@ -162,6 +162,7 @@ class _World:
             cursor.execute("RESET max_parallel_maintenance_workers")
             cursor.execute("VACUUM ANALYZE memories_chunk")
             cursor.execute("VACUUM ANALYZE search_embedding")
+            cursor.execute("ANALYZE")  # of the few memories and people too: the plan depends on them
 
     # -- measuring
 
