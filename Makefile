@@ -76,6 +76,10 @@ bench-site: setup front
 	@test -n "$(CORPUS)" || { echo "name a folder of text files: make bench-site CORPUS=DIR" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.site --corpus "$(CORPUS)" $(ARGS)
 
+bench-retrieval: setup front
+	@test -n "$(CORPUS)" || { echo "name a collection (*.ALL, *.QRY, *.REL): make bench-retrieval CORPUS=DIR" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.retrieval "$(CORPUS)" $(ARGS)
+
 # Leaves .run/data alone: memories live there.
 clean:
 	rm -rf .run/demo .pytest_cache .ruff_cache .hypothesis benchmarks/results static/dist static/node_modules *.egg-info

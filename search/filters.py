@@ -27,22 +27,23 @@ def visible_memories(user: Any, scope: Scope) -> QuerySet[Memory]:
     return visible.filter(workspace=scope.workspace) if scope.workspace is not None else visible
 
 
-def table_of(visible: QuerySet[Memory], scope: Scope) -> Table:
+def table_of(visible: QuerySet[Memory], scope: Scope, *, ever: bool = False) -> Table:
+    """`ever`: whatever stood in any commit, also what was removed since."""
     tests = [
         *([_as_of(visible, scope.as_of)] if scope.as_of is not None else []),
         *([_in_documents(_documents(visible, scope))] if scope.tags or scope.types or scope.path else []),
         *([_in_commits(_commits(visible, scope))] if scope.author or scope.since or scope.until else []),
     ]
-    if not tests:
+    if not tests and not ever:
         return table.load(visible)
-    if scope.as_of is None:
+    if scope.as_of is None and not ever:
         tests.append(lambda part, removed: removed == NEVER)
 
-    def dead(part: Part, removed: np.ndarray) -> np.ndarray:
+    def dead(part: Part, removed: np.ndarray) -> np.ndarray | None:
         alive = np.ones(part.size, bool)
         for test in tests:
             alive &= test(part, removed)
-        return ~alive
+        return None if alive.all() else ~alive
 
     return table.load(visible, dead)
 

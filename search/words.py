@@ -13,6 +13,7 @@ from memories.models import Chunk, Memory
 from . import table as tables
 from . import typos
 from .engine import bm25, tokens
+from .engine.fusion import Moments
 from .engine.languages import DEFAULT
 from .table import Table
 
@@ -71,11 +72,9 @@ class Words:
 
     scores: np.ndarray
     ranking: list[int]
+    moments: Moments
     marked: frozenset[str] = frozenset()
     replaced: dict[str, str] = field(default_factory=dict)
-    matching: int = 0
-    mean: float = 0.0
-    spread: float = 1.0
     blocked: np.ndarray | None = None  # rows that the query excludes
     only: frozenset[int] | None = None  # the rows that hold its phrases
 
@@ -98,13 +97,10 @@ def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> W
         rows = np.array(sorted(only), np.int64)
         kept[rows] = scores[rows]
         scores = kept
-    total = float(scores.sum(dtype=np.float64))
-    mean = total / max(table.size, 1)
-    square = float(np.dot(scores, scores)) / max(table.size, 1)
-    return Words(
-        scores, bm25.top(scores, most).tolist(), wanted.marked(), wanted.replaced, int(np.count_nonzero(scores)),
-        mean, max(square - mean * mean, 1e-12) ** 0.5, blocked, only,
-    )  # fmt: skip
+    moments = Moments.of(scores)
+    moments.count = table.size
+    best = bm25.top(scores, most).tolist()
+    return Words(scores, best, moments, wanted.marked(), wanted.replaced, blocked, only)
 
 
 def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:

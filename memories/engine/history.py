@@ -103,14 +103,17 @@ class ChunkHistory:
         documents, orders = self._table["document"][first], self._table["order"][first]
         return Ended(documents.astype(np.int64), orders, self._commits[first])
 
-    def versions(self, deleted: Mapping[int, Sequence[int]]) -> Iterator[ChunkVersion]:
-        """In log order, so that a frame is decoded once. `deleted`: the commits that deleted a document, by number."""
+    def versions(self, deleted: Mapping[int, Sequence[int]], only_ended: bool = False) -> Iterator[ChunkVersion]:
+        """In log order, so that a frame is decoded once. `deleted`: the commits that deleted a document, by number.
+
+        `only_ended`: without those that still stand, whose frames are then not read.
+        """
         names = ("document", "order", "page", "index", "span", "size", "lines")
         columns = [self._table[name] for name in names] + [self._commits, self._next]
         for row in np.flatnonzero(self._table["size"] != DELETED).tolist():
             document, order, page, index, span, size, lines, added, following = (int(c[row]) for c in columns)
             removed = min(following, *(commit for commit in deleted.get(document, ()) if commit >= added), NEVER)
-            if removed == added:  # put again in the same commit
+            if removed == added or (only_ended and removed == NEVER):  # the first: put again in the same commit
                 continue
             data, metadata = self._memory.log.piece_text(page, index, (document, order))
             try:

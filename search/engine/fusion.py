@@ -9,6 +9,7 @@ individual rank learning methods", SIGIR 2009) lose what scores know: see docs/a
 """
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -35,10 +36,35 @@ def fuse(rankings: Sequence[Sequence[Item]], k: int = K) -> list[tuple[Item, flo
     return sorted(scored, key=lambda entry: (-entry[1], min(ranks[entry[0]])))
 
 
-def standing(scores: np.ndarray) -> np.ndarray:
-    """Standard deviations that each BM25 lies above the mean of all chunks; float32, as long as `scores`."""
-    spread = float(scores.std()) if len(scores) else 0.0
-    return (scores - scores.mean()) / max(spread, 1e-6) if spread else np.zeros_like(scores)
+@dataclass
+class Moments:
+    """Mean and standard deviation of BM25 over all chunks, those that do not match among them."""
+
+    count: int = 0
+    total: float = 0.0
+    square: float = 0.0
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> "Moments":
+        return cls(len(scores), float(scores.sum(dtype=np.float64)), float(np.dot(scores, scores)))
+
+    def add(self, other: "Moments") -> None:
+        self.count, self.total, self.square = (
+            self.count + other.count, self.total + other.total, self.square + other.square,
+        )  # fmt: skip
+
+    @property
+    def mean(self) -> float:
+        return self.total / max(self.count, 1)
+
+    @property
+    def spread(self) -> float:
+        """Never 0, so that it can be divided by."""
+        return max(self.square / max(self.count, 1) - self.mean**2, 1e-12) ** 0.5
+
+    def standing(self, score: float) -> float:
+        """Standard deviations above the mean."""
+        return (float(score) - self.mean) / self.spread
 
 
 def blend(cosine: float, standing: float) -> float:

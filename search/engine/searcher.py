@@ -16,6 +16,7 @@ from memories.engine.errors import MemvidError, UsageError
 from memories.engine.model import Chunk, Metadata
 from search.engine import fusion, tokens
 from search.engine.boxes import Living
+from search.engine.fusion import Moments
 from search.engine.keyword import best
 from search.engine.legs import KeywordLeg, VectorLeg, readable
 
@@ -130,6 +131,18 @@ class Searcher:
         matched = np.logical_or.reduce([ranking.matched for ranking in rankings])
         return Results(self._hits(found, context, notes), mode, list(dict.fromkeys(notes)), int(matched.sum()))
 
+    def standing(self, query: str) -> Moments:
+        """How BM25 is spread over the chunks."""
+        return Moments.of(self._words.scores(query))
+
+    def cosines(self, query: str, chunks: Sequence[str]) -> dict[str, float]:
+        """By chunk id, of those that have a vector; nothing where there is no search by meaning."""
+        if not chunks or self._meaning.unavailable():
+            return {}
+        scores, wanted = self._meaning.scores(query), set(chunks)
+        places = [place for place, ref in enumerate(self._living.refs) if ref.id in wanted]
+        return {self._living.refs[place].id: float(scores[place]) for place in places if not np.isnan(scores[place])}
+
     def _allowed(self, documents: Iterable[str | int] | None) -> np.ndarray:
         if documents is None:
             return np.ones(len(self._living), bool)
@@ -201,9 +214,14 @@ def _merge(rankings: Sequence[_Ranking]) -> list[tuple[int, float]]:
     if len(rankings) == 1:
         return [(place, float(rankings[0].scores[place])) for place in rankings[0].order]
     words, meaning = rankings
-    standing, cosines = fusion.standing(words.scores), np.nan_to_num(meaning.scores)
+    moments, cosines = Moments.of(words.scores), np.nan_to_num(meaning.scores)
     scored = [
-        (place, fusion.shown(fusion.blend(float(cosines[place]), float(standing[place]))))
+        (
+            place,
+            fusion.shown(
+                fusion.blend(float(cosines[place]), (float(words.scores[place]) - moments.mean) / moments.spread)
+            ),
+        )
         for place in dict.fromkeys(words.order + meaning.order)
     ]
     return sorted(scored, key=lambda entry: -entry[1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from search.engine.fusion import blend, fuse, shown, standing
+from search.engine.fusion import Moments, blend, fuse, shown
 
 
 def test_what_both_rankings_have_goes_before_what_one_has():
@@ -20,17 +20,29 @@ def test_among_equals_the_better_rank_and_then_the_earlier_ranking_wins():
     assert fuse([]) == [] == fuse([[], []])
 
 
+def standing(scores: np.ndarray, place: int) -> float:
+    moments = Moments.of(scores)
+    return (scores[place] - moments.mean) / moments.spread
+
+
 def test_a_word_that_few_chunks_hold_stands_out_further_than_one_that_many_hold():
     rare, common = np.zeros(1000, np.float32), np.zeros(1000, np.float32)
     rare[0], common[:300] = 5, 5
-    assert standing(rare)[0] > 10 * standing(common)[0] > 0 > standing(common)[500]
-    assert standing(np.zeros(3, np.float32)).tolist() == [0, 0, 0]
+    assert standing(rare, 0) > 10 * standing(common, 0) > 0 > standing(common, 500)
+    assert standing(np.zeros(3, np.float32), 0) == 0
+
+
+def test_moments_of_parts_add_up_to_those_of_the_whole():
+    scores = np.arange(10, dtype=np.float32)
+    parts = Moments.of(scores[:3])
+    parts.add(Moments.of(scores[3:]))
+    assert (parts.mean, round(parts.spread, 6)) == (scores.mean(), round(float(scores.std()), 6))
 
 
 def test_a_name_that_one_chunk_holds_goes_before_what_is_only_near_in_meaning():
     rare = np.zeros(1000, np.float32)
     rare[0] = 5
-    assert blend(0.1, standing(rare)[0]) > blend(0.6, standing(rare)[1])
+    assert blend(0.1, standing(rare, 0)) > blend(0.6, standing(rare, 1))
 
 
 @pytest.mark.parametrize(("score", "expected"), [(-2, 0), (0, 0), (3, 0.5), (9, 0.75)])
