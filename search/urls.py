@@ -1,9 +1,14 @@
 from django.urls import path
 
-from .views import page
+from .views import ask, page
 
 urlpatterns = [
     path("search/", page.search, name="search"),
     path("search/quick/", page.quick, name="search-quick"),
     path("search/state/", page.state, name="search-state"),
+    path("ask/", ask.ask, name="ask"),
+    path("ask/<uuid:pk>/", ask.conversation, name="conversation"),
+    path("ask/<uuid:pk>/rename/", ask.rename, name="conversation-rename"),
+    path("ask/<uuid:pk>/delete/", ask.delete, name="conversation-delete"),
+    path("ask/<uuid:pk>/export.<str:kind>", ask.export, name="conversation-export"),
 ]

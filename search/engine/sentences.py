@@ -1,0 +1,101 @@
+"""Cutting a passage into sentences, each a verbatim part of it.
+
+Lines of lists, tables, headings and code stand for themselves; in prose a line break is a space. Sentences end at
+. ! ? and their like, but not after abbreviations, initials and numbers.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LONGEST = 420  # characters; a longer one is cut where a word ends
+_ABBREVIATIONS = frozenset(
+    """
+    mr mrs ms dr prof st jr sr rev gen col capt lt sgt hon gov sen rep vs etc al cf ca approx no nos vol pp p ch fig
+    figs eq sec ed eds inc ltd co corp dept est jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
+    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig
+    """.split()
+)
+_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*)")
+_OWN_LINE = re.compile(
+    r"\s*(?:[-*+•‣◦–—]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|#{1,6}\s|>|\||```|~~~|={3,}|-{3,})"  # lists, headings, rules
+    r"|\t| {4,}\S|.*[{};]\s*$|.*\|.*\|"  # code and tables
+)
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_LAST_WORD = re.compile(r"([^\W\d_](?:[\w.]*\w)?)\.$")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """`text` is passage[start:stop]. `whole`: it has a beginning and an end, and is no line of a list or of code."""
+
+    start: int
+    stop: int
+    text: str
+    whole: bool
+
+
+def sentences(text: str) -> list[Sentence]:
+    return [one for start, stop, prose in _blocks(text) for one in _cut(text, start, stop, prose)]
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Paragraphs of prose, and single lines of anything else."""
+    begun, place, fenced = None, 0, False
+    for line in text.splitlines(keepends=True):
+        fence = bool(_FENCE.match(line))
+        alone = fenced or fence or bool(_OWN_LINE.match(line)) or not line.strip()
+        fenced ^= fence
+        if alone and begun is not None:
+            yield begun, place, True
+            begun = None
+        if alone and line.strip() and not fence:
+            yield place, place + len(line), False
+        elif not alone and begun is None:
+            begun = place
+        place += len(line)
+    if begun is not None:
+        yield begun, place, True
+
+
+def _cut(text: str, start: int, stop: int, prose: bool) -> Iterator[Sentence]:
+    begun = start
+    for match in _END.finditer(text, start, stop):
+        if not _is_end(text, begun, match.start(), match.end(), stop):
+            continue
+        yield from _made(text, begun, match.end(), prose)
+        begun = match.end()
+    yield from _made(text, begun, stop, False)
+
+
+def _is_end(text: str, begun: int, place: int, after: int, stop: int) -> bool:
+    if text[place] in "。！？｡":
+        return True
+    following = text[after:stop].lstrip()[:1]
+    if following and following.islower():
+        return False
+    if text[place] != "." or (after - place > 1 and text[place + 1] not in "\"'”’»)]"):
+        return True
+    word = _LAST_WORD.search(text, begun, place + 1)
+    if not word:  # "3." begins a list rather than ends a sentence
+        return not text[begun:place].strip().isdigit()
+    known = word[1].casefold()
+    return (
+        known not in _ABBREVIATIONS
+        and not (len(known) == 1 and word[1].isupper())
+        and not re.fullmatch(r"(?:\w\.)+\w", known)
+    )
+
+
+def _made(text: str, start: int, stop: int, whole: bool) -> Iterator[Sentence]:
+    while start < stop and text[start].isspace():
+        start += 1
+    while stop > start and text[stop - 1].isspace():
+        stop -= 1
+    if not any(c.isalnum() for c in text[start:stop]):
+        return
+    if stop - start > LONGEST:
+        stop = max(text.rfind(" ", start + LONGEST // 2, start + LONGEST), start + LONGEST // 2)
+        whole = False
+    first = text[start : start + 1]
+    yield Sentence(start, stop, text[start:stop], whole and not first.islower())
