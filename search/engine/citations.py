@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 LONGEST_MARK = 40  # characters between the brackets; what is longer is text
 MOST_CITES = 12  # of one claim
-_OPEN, _CLOSE = "[【", "]】"
+_OPEN, _CLOSE = "[【［", "]】］"
 _INSIDE = re.compile(r"\s*\^?(\d{1,4}(?:\s*[,;–-]\s*\^?\d{1,4})*)\s*")
 _RANGE = re.compile(r"(\d+)\s*[–-]\s*\^?(\d+)")
 _MAYBE = re.compile(r"[\s\d^,;–-]*")

@@ -8,7 +8,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
@@ -59,11 +59,12 @@ async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncItera
     clock = asyncio.get_running_loop().time
     end = clock() + model.whole
     client = await asyncio.to_thread(_client, model)  # importing and reading certificates take their time
+    chunks = None
     try:
         request = client.chat.completions.create(model=model.name, messages=list(messages), stream=True)
-        following, patience, length = aiter(await _within(model.first, request)), model.first, 0
+        chunks, patience, length = await _within(model.first, request), model.first, 0
         while True:
-            text, finished = _read(await _within(min(patience, end - clock()), anext(following, None)))
+            text, finished = _read(await _within(min(patience, end - clock()), _next(chunks)))
             if text:
                 text = text[: model.most_characters - length]
                 length, patience = length + len(text), model.idle
@@ -77,8 +78,22 @@ async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncItera
     except Exception as error:
         raise ModelFailed(_reason(error)) from None
     finally:
-        with suppress(Exception):
-            await asyncio.shield(client.close())
+        await asyncio.shield(_close(client, chunks))
+
+
+async def _next(chunks: Any) -> Any:
+    return await anext(chunks, None)
+
+
+async def _close(client: Any, chunks: Any) -> None:
+    """Lets what reads the stream come to its end by itself, one inside the other; it finds nothing more to read."""
+    with suppress(Exception):
+        if chunks is not None:
+            await chunks.close()
+            while await anext(chunks, None) is not None:
+                pass
+    with suppress(Exception):
+        await client.close()
 
 
 async def _within(seconds: float, waiting: Any) -> Any:
@@ -141,17 +156,21 @@ def _limited(http: Any, most: int) -> Any:
 
     class Bytes(http.AsyncByteStream):
         def __init__(self, stream: Any):
-            self._stream = stream
+            self._stream, self._closed = stream, False
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             left = most
-            async for piece in self._stream:
-                left -= len(piece)
-                if left < 0:
-                    raise ModelFailed("the language model's server sent too much")
-                yield piece
+            async with aclosing(aiter(self._stream)) as pieces:
+                async for piece in pieces:
+                    left -= len(piece)
+                    if left < 0:
+                        raise ModelFailed("the language model's server sent too much")
+                    yield piece
+                    if self._closed:
+                        return
 
         async def aclose(self) -> None:
+            self._closed = True
             await self._stream.aclose()
 
     class Transport(http.AsyncHTTPTransport):
