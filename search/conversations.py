@@ -163,11 +163,6 @@ def _source(place: dict[str, Any], memory: Memory, chunks: dict[Key, list[Chunk]
 
 def erase(memory: Memory, numbers: Collection[int], names: Collection[str]) -> None:
     """Takes out what rests on these documents, the questions that led to them, and their names. Twice does no harm."""
-    given = Q()
-    for number in numbers:
-        given |= Q(passages__contains=[{"memory": str(memory.pk), "document": number}])
-    if given:
-        _strike(Turn.objects.filter(given), lambda p: p["memory"] == str(memory.pk) and p["document"] in numbers)
     strike = striker(names)
     of_memory = Q(conversation__memory=memory) | Q(passages__contains=[{"memory": str(memory.pk)}])
     near = Conversation.objects.filter(pk__in=Turn.objects.filter(of_memory).values("conversation"))
@@ -176,6 +171,11 @@ def erase(memory: Memory, numbers: Collection[int], names: Collection[str]) -> N
     for turn in Turn.objects.filter(conversation__in=near).iterator():
         pieces = strike(turn.pieces)
         _update(turn, question=strike(turn.question), notes=strike(turn.notes), pieces=pieces)
+    given = Q()
+    for number in numbers:
+        given |= Q(passages__contains=[{"memory": str(memory.pk), "document": number}])
+    if given:
+        _strike(Turn.objects.filter(given), lambda p: p["memory"] == str(memory.pk) and p["document"] in numbers)
 
 
 def forget(memory: Memory) -> None:

@@ -21,10 +21,12 @@ MOST_EMBEDDED = 32  # sentences whose meaning is compared: one call of the embed
 NOTHING = "Nothing relevant was found in these documents."
 
 # A sentence answers when it holds so much of the question (0 to 1, by idf), or is so near to it in meaning, or has a
-# little less of both. Unrelated sentences have cosines up to 0.3 (all-MiniLM-L6-v2).
-ENOUGH_WORDS = 0.5
+# little less of both; words alone do not count where the meaning is known to be far off. Unrelated sentences have
+# cosines up to 0.3 (all-MiniLM-L6-v2).
+ENOUGH_WORDS = 0.45
 ENOUGH_COSINE = 0.45
 SOME_WORDS, SOME_COSINE = 0.25, 0.33
+NEARLY_ALL_WORDS, FAR_OFF = 0.75, 0.15
 SURE = 0.6  # of the question's words: such a sentence needs no look at the meaning
 LIKE = 0.6  # shared words above which two sentences say the same
 DIVERSITY = 0.35
@@ -35,7 +37,7 @@ _EMPTY = frozenset(
     term
     for word in """
     a about all am an and any anything are as at be been being but by can could did do does doing for from had has have
-    he her him his how i if in into is it its let me mean my of on or our please say says said she should show so some
+    he her him his how i if in into is it its let me mean my no nor not of on or our please say says said she should show so some
     something tell than that the their them there these they thing this those to us was we were what when where which
     who whom whose why will with would you your explain describe give know find
     der die das den dem des ein eine einer eines einem und oder ist sind war waren was wer wie wo wann warum welche
@@ -119,7 +121,9 @@ class Answer:
 
     def _answers(self, place: int) -> bool:
         words, cosine = self._words[place], self._cosines[place]
-        if words >= ENOUGH_WORDS or cosine >= ENOUGH_COSINE:  # comparing with "unknown" is false
+        if words >= NEARLY_ALL_WORDS or cosine >= ENOUGH_COSINE:
+            return True
+        if words >= ENOUGH_WORDS and not cosine < FAR_OFF:  # an unknown one is not
             return True
         if np.isnan(cosine):
             cosine = self._passages[self._all[place].number].cosine or 0.0
@@ -150,7 +154,7 @@ def asked(question: str) -> frozenset[str]:
 
 def _idf(found: Sequence[Found], wanted: frozenset[str]) -> dict[str, float]:
     counts = Counter(term for one in found for term in one.terms & wanted)
-    return {term: math.log(1 + (len(found) + 1) / (counts[term] + 0.5)) for term in wanted}
+    return {term: math.log(1 + (len(found) + 1) / (max(counts[term], 1) + 0.5)) for term in wanted}
 
 
 def _roots(text: str) -> list[str]:

@@ -12,7 +12,8 @@ from search.engine.sentences import LONGEST, sentences
 
 WHALES = (
     "# Whales\n\nThe white whale was first seen near Japan in 1819. Mr. Starbuck doubted it, e.g. in his letters.\n"
-    "- harpoons: 12\n- boats: 4\n\nSailors fear the white whale. The ship had three masts and carried\nsixty barrels of oil."
+    "- harpoons: 12\n- boats: 4\n\nSailors fear the white whale. The ship had three masts and carried\n"
+    "sixty barrels of oil."
 )
 SHIPS = "The Pequod sailed from Nantucket on Christmas day. Captain Ahab lost his leg to the white whale near Japan."
 
