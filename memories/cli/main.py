@@ -29,6 +29,7 @@ COMMANDS = {
     "repair": ("change", "write a new memory from what can still be read"),
     "vacuum": ("change", "write a new memory with the present state only"),
     "search": ("find", "search by meaning and by words"),
+    "chat": ("chat", "ask questions; every answer cites its passages"),
     "info": ("look", "show what a memory holds"),
     "history": ("look", "list the commits of a memory"),
     "verify": ("look", "read every frame and check everything"),

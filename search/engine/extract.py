@@ -37,9 +37,9 @@ _EMPTY = frozenset(
     term
     for word in """
     a about all am an and any anything are as at be been being but by can could did do does doing for from had has have
-    he her him his how i if in into is it its let me mean my no nor not of on or our please say says said she should show so some
-    something tell than that the their them there these they thing this those to us was we were what when where which
-    who whom whose why will with would you your explain describe give know find
+    he her him his how i if in into is it its let me mean my no nor not of on or our please say says said she should
+    show so some something tell than that the their them there these they thing this those to us was we were
+    what when where which who whom whose why will with would you your explain describe give know find
     der die das den dem des ein eine einer eines einem und oder ist sind war waren was wer wie wo wann warum welche
     welcher welches von mit zu im am auf für über hat haben
     le la les un une des du de et ou est sont que qui quoi quel quelle quels quelles où quand comment pourquoi dans sur
@@ -117,7 +117,7 @@ class Answer:
         cosines = np.nan_to_num(self._cosines, nan=0.0)
         known = ~np.isnan(self._cosines)
         together = np.where(known, 0.5 * self._words + 0.5 * cosines.clip(0), 0.5 * self._words)
-        return together * (0.7 + 0.3 * self._weight)
+        return together * (0.5 + 0.5 * self._weight)
 
     def _answers(self, place: int) -> bool:
         words, cosine = self._words[place], self._cosines[place]
@@ -134,8 +134,8 @@ class Answer:
         return sum(self._idf[term] for term in self._asked & one.terms) / whole if whole else 0.0
 
     def _prior(self, one: Found) -> float:
-        """By the rank of its passage, and less for fragments, lists and headings."""
-        return (1.0 / (1 + 0.15 * (one.number - 1))) * (1.0 if one.sentence.whole else 0.6) * _fullness(one)
+        """By the rank of its passage, and less for fragments, lists, tables and headings."""
+        return 1.0 / (1 + 0.15 * (one.number - 1)) * _fullness(one)
 
     def _marginal(self, place: int, taken: list[int], scores: np.ndarray) -> float:
         nearest = max((self._likeness(place, other) for other in taken), default=0.0)
@@ -170,5 +170,7 @@ def _root(term: str) -> str:
 
 
 def _fullness(one: Found) -> float:
-    """A heading or a fragment of a few words says less than a sentence."""
-    return min(1.0, 0.4 + 0.1 * len(one.terms))
+    """A heading, a row of a table or a fragment of a few words says less than a sentence."""
+    if one.text.startswith(("#", "|", "=")):
+        return 0.1
+    return min(1.0, 0.4 + 0.1 * len(one.terms)) * (1.0 if one.sentence.whole else 0.6)

@@ -21,6 +21,7 @@ _OWN_LINE = re.compile(
     r"\s*(?:[-*+•‣◦–—]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|#{1,6}\s|>|\||```|~~~|={3,}|-{3,})"  # lists, headings, rules
     r"|\t| {4,}\S|.*[{};]\s*$|.*\|.*\|"  # code and tables
 )
+_ITEM = re.compile(r"\s*(?:[-*+•‣◦–—]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _LAST_WORD = re.compile(r"([^\W\d_](?:[\w.]*\w)?)\.$")
 
@@ -40,22 +41,23 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Paragraphs of prose, and single lines of anything else."""
-    begun, place, fenced = None, 0, False
+    """Paragraphs of prose, items of lists with their indented lines, and single lines of anything else."""
+    begun, place, fenced, prose = None, 0, False, True
     for line in text.splitlines(keepends=True):
         fence = bool(_FENCE.match(line))
-        alone = fenced or fence or bool(_OWN_LINE.match(line)) or not line.strip()
-        fenced ^= fence
-        if alone and begun is not None:
-            yield begun, place, True
+        alone = fenced or fence or not line.strip() or bool(_OWN_LINE.match(line))
+        if begun is not None and (alone or not (prose or line[:1].isspace())):
+            yield begun, place, prose
             begun = None
-        if alone and line.strip() and not fence:
+        item = not fenced and bool(_ITEM.match(line))
+        if item or (not alone and begun is None):
+            begun, prose = place, not item
+        elif alone and line.strip() and not fence:
             yield place, place + len(line), False
-        elif not alone and begun is None:
-            begun = place
+        fenced ^= fence
         place += len(line)
     if begun is not None:
-        yield begun, place, True
+        yield begun, place, prose
 
 
 def _cut(text: str, start: int, stop: int, prose: bool) -> Iterator[Sentence]:
