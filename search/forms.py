@@ -28,7 +28,7 @@ class AskForm(forms.Form):
 
     def clean_question(self) -> str:
         question = self.cleaned_data.get("example") or self.cleaned_data["question"]
-        question = question.encode("utf-8", "replace").decode().strip()
+        question = question.encode("utf-8", "replace").decode().replace("\r\n", "\n").strip()
         if not question:
             raise forms.ValidationError("Write a question first.")
         if not any(c.isalnum() for c in question):

@@ -10,99 +10,6 @@ const HOW = {
 };
 const BROKEN = "The connection to the server was lost: what was written so far is kept. Ask again.";
 
-register("chat", (root) => {
-  const part = (name) => root.querySelector(`[data-chat=${name}]`);
-  const [form, thread] = [part("form"), part("thread")];
-  const field = form.elements.question;
-  let running = null;
-
-  const busy = (controller) => {
-    running = controller;
-    part("stop").hidden = !controller;
-    part("send").hidden = Boolean(controller);
-  };
-  const stop = () => running?.abort();
-
-  const send = async (submitter) => {
-    const question = (submitter?.name === "example" ? submitter.value : field.value).trim();
-    if (running || !question) return field.focus();
-    const turn = new Turn(part("turn"), question);
-    const body = new FormData(form, submitter);
-    part("start")?.remove();
-    thread.append(turn.element);
-    turn.element.scrollIntoView({ block: "start" });
-    field.value = "";
-    field.focus({ preventScroll: true });
-    busy(new AbortController());
-    try {
-      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: STREAM }, signal: running.signal });
-      if (!answer.headers.get("content-type")?.startsWith(STREAM)) throw new Error("no stream");
-      for await (const line of lines(answer.body)) take(turn, JSON.parse(line), question);
-      if (!turn.ended) turn.fail(BROKEN);
-    } catch (error) {
-      turn.fail(error.name === "AbortError" ? "Stopped. What was written so far is kept." : BROKEN);
-    } finally {
-      busy(null);
-    }
-  };
-
-  const take = (turn, event, question) => {
-    if (event.is === "begin") settle(event);
-    if (event.is === "error") {
-      field.value = question;
-      turn.fail(event.text);
-    } else if (event.is === "end") {
-      turn.ended = true;
-      const atEnd = followed();
-      for (const name of ["head", "list"]) replace(part(name), event[name]);
-      replace(turn.element, event.turn);
-      if (atEnd) thread.lastElementChild?.scrollIntoView({ block: "nearest" });
-    } else turn.take(event);
-  };
-  // From the first answer on the conversation has an address, and its place is fixed.
-  const settle = ({ url }) => {
-    if (form.getAttribute("action") === url) return;
-    form.action = url;
-    history.replaceState(history.state, "", url);
-    field.placeholder = "Ask further";
-    const choice = part("scope");
-    if (choice.tagName !== "SELECT") return;
-    const label = document.createElement("span");
-    Object.assign(label, { className: "chat-scope text-secondary", textContent: choice.selectedOptions[0].textContent });
-    label.dataset.chat = "scope";
-    choice.replaceWith(label);
-  };
-  const replace = (element, html) => element && html && htmx.swap(element, html, { swapStyle: "outerHTML" });
-  const followed = () => thread.getBoundingClientRect().bottom < innerHeight + 200;
-
-  const submitted = (event) => {
-    event.preventDefault();
-    send(event.submitter);
-  };
-  const typed = (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    if (!running) send(null);
-  };
-  const escaped = (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    if (card.hide() || !running) return;
-    event.preventDefault();
-    stop();
-  };
-  const card = new Card(root);
-  form.addEventListener("submit", submitted);
-  field.addEventListener("keydown", typed);
-  part("stop").addEventListener("click", stop);
-  document.addEventListener("keydown", escaped);
-  field.setSelectionRange(field.value.length, field.value.length);
-  return () => {
-    stop();
-    card.end();
-    document.removeEventListener("keydown", escaped);
-  };
-});
-
 async function* lines(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
@@ -228,3 +135,97 @@ class Card {
     this.element.remove();
   }
 }
+
+// Last, as the page may be there already: what is registered then starts at once.
+register("chat", (root) => {
+  const part = (name) => root.querySelector(`[data-chat=${name}]`);
+  const [form, thread] = [part("form"), part("thread")];
+  const field = form.elements.question;
+  let running = null;
+
+  const busy = (controller) => {
+    running = controller;
+    part("stop").hidden = !controller;
+    part("send").hidden = Boolean(controller);
+  };
+  const stop = () => running?.abort();
+
+  const send = async (submitter) => {
+    const question = (submitter?.name === "example" ? submitter.value : field.value).trim();
+    if (running || !question) return field.focus();
+    const turn = new Turn(part("turn"), question);
+    const body = new FormData(form, submitter);
+    part("start")?.remove();
+    thread.append(turn.element);
+    turn.element.scrollIntoView({ block: "start" });
+    field.value = "";
+    field.focus({ preventScroll: true });
+    busy(new AbortController());
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: STREAM }, signal: running.signal });
+      if (!answer.headers.get("content-type")?.startsWith(STREAM)) throw new Error("no stream");
+      for await (const line of lines(answer.body)) take(turn, JSON.parse(line), question);
+      if (!turn.ended) turn.fail(BROKEN);
+    } catch (error) {
+      turn.fail(error.name === "AbortError" ? "Stopped. What was written so far is kept." : BROKEN);
+    } finally {
+      busy(null);
+    }
+  };
+
+  const take = (turn, event, question) => {
+    if (event.is === "begin") settle(event);
+    if (event.is === "error") {
+      field.value = question;
+      turn.fail(event.text);
+    } else if (event.is === "end") {
+      turn.ended = true;
+      const atEnd = followed();
+      for (const name of ["head", "list"]) replace(part(name), event[name]);
+      replace(turn.element, event.turn);
+      if (atEnd) thread.lastElementChild?.scrollIntoView({ block: "nearest" });
+    } else turn.take(event);
+  };
+  // From the first answer on the conversation has an address, and its place is fixed.
+  const settle = ({ url }) => {
+    if (form.getAttribute("action") === url) return;
+    form.action = url;
+    history.replaceState(history.state, "", url);
+    field.placeholder = "Ask further";
+    const choice = part("scope");
+    if (choice.tagName !== "SELECT") return;
+    const label = document.createElement("span");
+    Object.assign(label, { className: "chat-scope text-secondary", textContent: choice.selectedOptions[0].textContent });
+    label.dataset.chat = "scope";
+    choice.replaceWith(label);
+  };
+  const replace = (element, html) => element && html && htmx.swap(element, html, { swapStyle: "outerHTML" });
+  const followed = () => thread.getBoundingClientRect().bottom < innerHeight + 200;
+
+  const submitted = (event) => {
+    event.preventDefault();
+    send(event.submitter);
+  };
+  const typed = (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!running) send(null);
+  };
+  const escaped = (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (card.hide() || !running) return;
+    event.preventDefault();
+    stop();
+  };
+  const card = new Card(root);
+  form.addEventListener("submit", submitted);
+  field.addEventListener("keydown", typed);
+  part("stop").addEventListener("click", stop);
+  document.addEventListener("keydown", escaped);
+  field.setSelectionRange(field.value.length, field.value.length);
+  return () => {
+    stop();
+    card.end();
+    document.removeEventListener("keydown", escaped);
+  };
+});
