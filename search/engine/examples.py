@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 LOOKED_AT = 3_000  # characters
-LONGEST = 50
-_HEADING = re.compile(r"^#{1,3}\s+(.{3,60}?)\s*#*$", re.MULTILINE)
+ENOUGH = 3  # times that a word stands in a text which is about it
+LONGEST = 80
+_HEADING = re.compile(r"^#{1,3}\s+(.{3,90}?)\s*#*$", re.MULTILINE)
 # Not at the beginning of a sentence, where every word has a capital.
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{3,}(?: [A-Z][a-z]{2,})?")
-_WORD = re.compile(r"\b[a-z]{6,}\b")
+_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{4,}(?: [A-Z][a-z]{2,})?")
+_WORD = re.compile(r"\b[a-z]{7,}\b")
 
 
 def about(text: str, headings: Sequence[str] = ()) -> str:
@@ -23,7 +24,8 @@ def _subject(text: str, headings: Sequence[str]) -> str:
         plain = " ".join(re.sub(r"[^\w\s'’-]", " ", str(heading)).split())
         if 3 <= len(plain) <= LONGEST and not plain.isdigit():
             return f"“{plain}”" if " " in plain else plain
-    names = Counter(_NAME.findall(text)).most_common(1)
-    words = Counter(_WORD.findall(text)).most_common(1)
-    found = names[0] if names and names[0][1] > 1 else (names or words or [("", 0)])[0]
-    return found[0]
+    for found in (_NAME.findall(text), _WORD.findall(text)):
+        for subject, times in Counter(found).most_common(1):
+            if times >= ENOUGH:
+                return subject
+    return ""

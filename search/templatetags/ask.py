@@ -37,5 +37,11 @@ def marked(source: Source, shown: Shown) -> SafeString | str:
     )
 
 
+@register.filter
+def is_cut(sentence: str) -> bool:
+    """It was too long, or its passage ends in the middle of it."""
+    return len(sentence) > 60 and sentence[-1].isalnum()
+
+
 def _cut(text: str, start: int, end: int = LENGTH) -> str:
     return text[start:end] + ("…" if len(text) > max(start, end) else "")
