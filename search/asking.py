@@ -25,7 +25,7 @@ from .scope import Scope
 PASSAGES = 12
 LONGEST = 20_000  # characters of a passage
 LONGEST_TITLE = 80
-EMBED_WITHIN = 1.0  # seconds; without the vectors of its sentences an answer is chosen by words
+EMBED_WITHIN = 0.5  # seconds; without the vectors of its sentences an answer is chosen by words
 LEANED = "Searched together with the question before, on which this one seems to lean."
 
 

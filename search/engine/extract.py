@@ -17,7 +17,10 @@ from search.engine.citations import Passage
 from search.engine.sentences import Sentence, sentences
 
 MOST = 5  # sentences of an answer
-MOST_EMBEDDED = 32  # sentences whose meaning is compared: one call of the embedder
+# What is compared by meaning in one call of the embedder, so many sentences and the beginning of each: with 32 whole
+# ones the call took 450 ms on two cores, which is too long to wait for a first word.
+MOST_EMBEDDED = 16
+LONGEST_EMBEDDED = 240  # characters
 NOTHING = "Nothing relevant was found in these documents."
 
 # A sentence answers when it holds so much of the question (0 to 1, by idf), or is so near to it in meaning, or has a
@@ -27,7 +30,8 @@ ENOUGH_WORDS = 0.45
 ENOUGH_COSINE = 0.45
 SOME_WORDS, SOME_COSINE = 0.25, 0.33
 NEARLY_ALL_WORDS, FAR_OFF = 0.75, 0.15
-SURE = 0.6  # of the question's words: such a sentence needs no look at the meaning
+SURE = 0.6  # of the question's words: such a sentence needs no look at the meaning, nor do ENOUGH_WORDS in a passage
+SURE_COSINE = 0.4  # that is as near as this
 LIKE = 0.6  # shared words above which two sentences say the same
 DIVERSITY = 0.35
 FOLLOWS = 0.55  # of the first sentence's score, which the others must reach
@@ -85,7 +89,7 @@ class Answer:
     @property
     def candidates(self) -> list[str]:
         """The sentences whose vectors `look` takes, in this order."""
-        return [self._all[place].text for place in self._looked_at]
+        return [self._all[place].text[:LONGEST_EMBEDDED] for place in self._looked_at]
 
     def look(self, question: np.ndarray, vectors: np.ndarray) -> None:
         """(dimension,) and (len(candidates), dimension), each of length 1."""
@@ -96,7 +100,9 @@ class Answer:
         if not self._all or not self._asked:
             return None
         place = int(np.argmax(self._scores()))
-        return self._all[place] if self._words[place] >= SURE and self._all[place].sentence.whole else None
+        found = self._all[place]
+        near = (self._passages[found.number].cosine or 0.0) >= SURE_COSINE
+        return found if found.sentence.whole and self._words[place] >= (ENOUGH_WORDS if near else SURE) else None
 
     def chosen(self, first: Found | None = None) -> list[Found]:
         """After `first`, which was given already; in the order of the passages, and within each of its text."""
