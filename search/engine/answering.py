@@ -14,7 +14,7 @@ import numpy as np
 from memories.engine.errors import MemvidError
 from search.engine import citations, prompts
 from search.engine.citations import Passage, Piece
-from search.engine.extract import Answer, Found
+from search.engine.extract import FIRST_EMBEDDED, MOST_EMBEDDED, Answer, Found
 from search.engine.llm import Model, ModelFailed, stream
 
 EXTRACTIVE, MODEL = "extractive", "model"
@@ -100,27 +100,31 @@ async def answer(
 
 
 async def _extracted(question: str, passages: Sequence[Passage], embed: Embed | None) -> AsyncIterator[Event]:
-    """The first sentence at once where words are enough; the others when all are compared by meaning too."""
+    """The first sentence at once where words are enough, else when a few are compared by meaning; then the others."""
     made = await asyncio.to_thread(Answer, question, passages)
     first = made.sure()
+    if first is None and await asyncio.to_thread(_look, made, question, embed, FIRST_EMBEDDED):
+        first = made.best()
     if first:
         for event in _quoted(first):
             yield event
-    await asyncio.to_thread(_look, made, question, embed)
+    await asyncio.to_thread(_look, made, question, embed, MOST_EMBEDDED)
     for found in await asyncio.to_thread(made.chosen, first):
         for event in _quoted(found):
             yield event
 
 
-def _look(made: Answer, question: str, embed: Embed | None) -> None:
-    if embed is None or not made.candidates:
-        return
+def _look(made: Answer, question: str, embed: Embed | None, most: int) -> bool:
+    """Whether the meaning of the next sentences is known now."""
+    if embed is None or not (texts := made.candidates(most)):
+        return False
     try:
-        vectors = embed([question, *made.candidates])
+        vectors = embed([question, *texts])
     except MemvidError as error:
         log.info("sentences were compared by words only: %s", error)
-        return
+        return False
     made.look(vectors[0], vectors[1:])
+    return True
 
 
 def _quoted(found: Found) -> tuple[Said, Said]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 LOOKED_AT = 3_000  # characters
-ENOUGH = 3  # times that a word stands in a text which is about it
+ENOUGH = 3  # times that a word which is no name stands in a text about it
 LONGEST = 80
 _HEADING = re.compile(r"^#{1,3}\s+(.{3,90}?)\s*#*$", re.MULTILINE)
 # Not at the beginning of a sentence, where every word has a capital.
@@ -24,8 +24,8 @@ def _subject(text: str, headings: Sequence[str]) -> str:
         plain = " ".join(re.sub(r"[^\w\s'’-]", " ", str(heading)).split())
         if 3 <= len(plain) <= LONGEST and not plain.isdigit():
             return f"“{plain}”" if " " in plain else plain
-    for found in (_NAME.findall(text), _WORD.findall(text)):
-        for subject, times in Counter(found).most_common(1):
-            if times >= ENOUGH:
-                return subject
+    for name, _ in Counter(_NAME.findall(text)).most_common(1):
+        return name
+    for word, times in Counter(_WORD.findall(text)).most_common(1):
+        return word if times >= ENOUGH else ""
     return ""

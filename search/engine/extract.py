@@ -20,6 +20,7 @@ MOST = 5  # sentences of an answer
 # What is compared by meaning in one call of the embedder, so many sentences and the beginning of each: with 32 whole
 # ones the call took 450 ms on two cores, which is too long to wait for a first word.
 MOST_EMBEDDED = 16
+FIRST_EMBEDDED = 3  # of these, before the first sentence is given
 LONGEST_EMBEDDED = 240  # characters
 NOTHING = "Nothing relevant was found in these documents."
 
@@ -84,16 +85,17 @@ class Answer:
         self._weight = np.array([self._prior(one) for one in self._all], np.float32)
         by_words = np.argsort(-(self._words + 0.2 * self._weight), kind="stable")
         self._looked_at = [int(place) for place in by_words[:MOST_EMBEDDED]]
+        self._looking: list[int] = []
         self._cosines = np.full(len(self._all), np.nan, np.float32)
 
-    @property
-    def candidates(self) -> list[str]:
-        """The sentences whose vectors `look` takes, in this order."""
-        return [self._all[place].text[:LONGEST_EMBEDDED] for place in self._looked_at]
+    def candidates(self, most: int = MOST_EMBEDDED) -> list[str]:
+        """The next sentences whose vectors `look` takes, the most promising first."""
+        self._looking = [place for place in self._looked_at if np.isnan(self._cosines[place])][:most]
+        return [self._all[place].text[:LONGEST_EMBEDDED] for place in self._looking]
 
     def look(self, question: np.ndarray, vectors: np.ndarray) -> None:
-        """(dimension,) and (len(candidates), dimension), each of length 1."""
-        self._cosines[self._looked_at] = vectors @ question
+        """(dimension,) and (as many as the last `candidates`, dimension), each of length 1."""
+        self._cosines[self._looking] = vectors @ question
 
     def sure(self) -> Found | None:
         """The best sentence, if words alone say that it answers."""
@@ -103,6 +105,12 @@ class Answer:
         found = self._all[place]
         near = (self._passages[found.number].cosine or 0.0) >= SURE_COSINE
         return found if found.sentence.whole and self._words[place] >= (ENOUGH_WORDS if near else SURE) else None
+
+    def best(self) -> Found | None:
+        """The best sentence of those that were looked at, if it answers."""
+        known = [place for place in self._looked_at if not np.isnan(self._cosines[place]) and self._answers(place)]
+        scores = self._scores()
+        return self._all[max(known, key=lambda place: scores[place])] if known else None
 
     def chosen(self, first: Found | None = None) -> list[Found]:
         """After `first`, which was given already; in the order of the passages, and within each of its text."""

@@ -1,15 +1,15 @@
 """What the pages of a conversation show of a source."""
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ..conversations import Shown, Source
 from ..exporting import address
 
 register = template.Library()
-AROUND = 160  # characters before the quoted sentence
-LENGTH = 900
+AROUND = 160  # characters before and after what was quoted
+LENGTH = 900  # where nothing was
 
 
 @register.simple_tag
@@ -19,29 +19,27 @@ def source_url(source: Source) -> str:
 
 @register.filter
 def marked(source: Source, shown: Shown) -> SafeString | str:
-    """The passage around what was quoted of it, that sentence marked; its beginning where nothing was."""
-    quoted = [part.text for part in shown.parts if source in part.sources and part.text in source.text]
-    if not quoted:
-        return _cut(source.text, 0)
-    place = source.text.index(quoted[0])
-    start = max(0, place - AROUND)
-    if start:
-        start = source.text.find(" ", start, place) + 1 or start
-    end = place + len(quoted[0])
+    """The passage around what was quoted of it, each such sentence marked; its beginning where nothing was."""
+    quoted = {part.text for part in shown.parts if source in part.sources and part.text in source.text}
+    places = sorted((source.text.index(text), text) for text in quoted)
+    if not places:
+        return source.text[:LENGTH] + ("…" if len(source.text) > LENGTH else "")
+    begun = max(0, places[0][0] - AROUND)
+    if begun:
+        begun = source.text.find(" ", begun, places[0][0]) + 1 or begun
+    end, rows = begun, []
+    for place, text in places:
+        if place >= end:
+            rows.append((source.text[end:place], text))
+            end = place + len(text)
+    rest = source.text[end : end + AROUND]
+    after = "…" if end + len(rest) < len(source.text) else ""
     return format_html(
-        "{}{}<mark>{}</mark>{}",
-        "… " if start else "",
-        source.text[start:place],
-        quoted[0],
-        _cut(source.text, end, start + LENGTH),
-    )
+        "{}{}{}{}", "… " if begun else "", format_html_join("", "{}<mark>{}</mark>", rows), rest, after
+    )  # fmt: skip
 
 
 @register.filter
 def is_cut(sentence: str) -> bool:
     """It was too long, or its passage ends in the middle of it."""
     return len(sentence) > 60 and sentence[-1].isalnum()
-
-
-def _cut(text: str, start: int, end: int = LENGTH) -> str:
-    return text[start:end] + ("…" if len(text) > max(start, end) else "")

@@ -109,6 +109,7 @@ class Card {
     clearTimeout(this.timer);
     this.element.replaceChildren(...[...source.children].map((child) => child.cloneNode(true)));
     this.element.hidden = false;
+    this.turnTo(chip.closest(".claim")?.firstChild.textContent ?? "");
     const [at, own, frame] = [chip, this.element, this.root].map((one) => one.getBoundingClientRect());
     const left = Math.max(0, Math.min(at.left - frame.left - 24, frame.width - own.width));
     const above = at.top > own.height + 80; // below the bar of the page
@@ -116,6 +117,15 @@ class Card {
       left: `${left}px`,
       top: `${(above ? at.top - own.height - 6 : at.bottom + 6) - frame.top}px`,
     });
+  }
+
+  // A passage may be quoted more than once: the sentence of this very claim is brought into view.
+  turnTo(claim) {
+    const text = this.element.querySelector(".source-text");
+    const mark = [...text.querySelectorAll("mark")].find((one) => claim.startsWith(one.textContent));
+    if (!mark) return;
+    mark.classList.add("is-meant");
+    text.scrollTop = mark.offsetTop - text.offsetTop - 24;
   }
 
   leave() {

@@ -87,9 +87,11 @@ def test_the_same_is_not_said_twice():
 def test_meaning_finds_what_words_do_not():
     made = Answer("a huge sea mammal", [Passage(1, "Whales are big. Ships are made of wood. Tea is hot.")])
     assert made.sure() is None and made.chosen() == []
-    vectors = np.array([[0.6, 0.8] if "Whales" in text else [0.05, 0.99] for text in made.candidates], np.float32)
+    vectors = np.array([[0.6, 0.8] if "Whales" in text else [0.05, 0.99] for text in made.candidates()], np.float32)
     made.look(np.array([1.0, 0.0], np.float32), vectors)
+    assert made.best() is not None and made.best().text == "Whales are big."
     assert [found.text for found in made.chosen()] == ["Whales are big."]
+    assert made.candidates() == [], "each is looked at once"
 
 
 def test_what_comes_after_the_first_is_in_reading_order():
