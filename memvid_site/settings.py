@@ -12,6 +12,9 @@ from django.urls import reverse_lazy
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from memories.engine.errors import UsageError
+from search.engine.llm import Model
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -177,6 +180,17 @@ JOB_LEASE_SECONDS = env_number("MEMVID_JOB_LEASE_SECONDS", 20)
 # -- search by meaning: one process holds the model
 
 EMBEDDER_SOCKET = os.environ.get("MEMVID_EMBEDDER_SOCKET") or f"{RUN_DIR}/embedder.sock"
+
+# -- answers by a language model: any server that speaks OpenAI's protocol; none set up is no mistake
+
+try:
+    LLM = Model.of(
+        os.environ.get("MEMVID_LLM_BASE_URL", ""),
+        os.environ.get("MEMVID_LLM_MODEL", ""),
+        os.environ.get("MEMVID_LLM_API_KEY", ""),
+    )
+except UsageError as error:
+    raise ImproperlyConfigured(str(error)) from None
 
 # -- uploads
 

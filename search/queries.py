@@ -140,10 +140,7 @@ def _blended(table: Table, words: Words, near: dict[int, float], question: Quest
     chunks = dict(zip(table.chunk(unknown := [row for row in first if row not in near]), unknown, strict=True))
     compared = {chunks[pk]: cosine for pk, cosine in meaning.cosines(question, chunks).items()}
     scores = {
-        row: fusion.blend(
-            near.get(row, compared.get(row, 0.0)),
-            (float(words.scores[row]) - words.moments.mean) / words.moments.spread,
-        )
+        row: fusion.blend(near.get(row, compared.get(row, 0.0)), words.moments.standing(words.scores[row]))
         for row in {*first, *near}
     }
     best = sorted(scores, key=lambda row: (-scores[row], row))

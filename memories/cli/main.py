@@ -31,6 +31,7 @@ COMMANDS = {
     "vacuum": ("change", "write a new memory with the present state only"),
     "search": ("find", "search by meaning and by words"),
     "multi-search": ("multi", "search in several memories, compare what they say, see it over time"),
+    "chat": ("chat", "ask questions; every answer cites its passages"),
     "info": ("look", "show what a memory holds"),
     "history": ("look", "list the commits of a memory"),
     "verify": ("look", "read every frame and check everything"),

@@ -46,6 +46,7 @@ def erase(hold: Hold) -> dict[str, Any]:
         _clean_rows(hold.job, memory, names, numbers)
         mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
         bring_vectors(memory)
+        _clean_conversations(memory, names, numbers)
         _set(hold.job, names=None, numbers=None)
     _empty_tables()
     return {"erased": len(names), "next": indexing.queue(memory, hold.job.created_by)}
@@ -129,6 +130,13 @@ def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> Non
         Job.objects.filter(pk=row.pk).update(params=row.params, result=row.result, reason=row.reason, stage=row.stage)
 
 
+def _clean_conversations(memory: Memory, names: set[str], numbers: set[int]) -> None:
+    """After the rows: from then on no new answer can quote the document."""
+    from search import conversations  # loads numpy, as the handlers' other imports of search
+
+    conversations.erase(memory, numbers, names)
+
+
 def _clean_audit_of(memory: Memory, names: set[str], numbers: set[int]) -> None:
     """Who did something and when stays in the audit trail; what the document was called and said does not.
 
@@ -156,8 +164,9 @@ def _saying(name: str) -> models.QuerySet[LogEntry]:
 
 def _empty_tables() -> None:
     """Dead rows are made free now, not when the server finds time; their bytes go when the space is used again."""
-    from search.models import Posting, Segment
+    from search.models import Conversation, Posting, Segment, Turn
 
     with connection.cursor() as cursor:
-        for relation in (*EMPTIED, Posting, Segment, *(r.related_model for r in Chunk._meta.related_objects)):
+        quoting = (Posting, Segment, Turn, Conversation)
+        for relation in (*EMPTIED, *quoting, *(r.related_model for r in Chunk._meta.related_objects)):
             cursor.execute(f"VACUUM {connection.ops.quote_name(relation._meta.db_table)}")

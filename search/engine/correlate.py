@@ -15,7 +15,7 @@ import numpy as np
 
 from search.engine.claims import FORBIDDING, ONCE, OPPOSITES, Claim, claim
 from search.engine.quantities import stem
-from search.engine.sentences import sentences
+from search.engine.sentences import statements
 
 Kind = Literal["contradict", "agree", "complement"]
 KINDS: tuple[Kind, ...] = ("contradict", "agree", "complement")
@@ -107,7 +107,7 @@ def _said(passages: Sequence[Passage], query: str) -> list[Said]:
     asked = claim(query).words
     found = []
     for passage in passages:
-        own = list(dict.fromkeys(sentences(passage.text[:LONGEST_TEXT])))
+        own = list(dict.fromkeys(statements(passage.text[:LONGEST_TEXT])))
         best = sorted(own, key=lambda sentence: -len(asked & claim(sentence).words))[:most]
         found += [Said(passage, sentence) for sentence in own if sentence in best]
     return found

@@ -235,7 +235,7 @@ class MultiSearch:
         """What blending needs besides: the cosines of what was found by words, and how BM25 is spread."""
         if len(legs) < 2:
             return
-        self._moments.add(searcher.standing(self._ask.query))
+        self._moments.add(searcher.moments(self._ask.query))
         found = [name for (memory, name), _ in self._words if memory == number]
         cosines = searcher.cosines(self._ask.query, found)
         self._compared |= {(number, name): cosine for name, cosine in cosines.items()}

@@ -131,7 +131,7 @@ class Searcher:
         matched = np.logical_or.reduce([ranking.matched for ranking in rankings])
         return Results(self._hits(found, context, notes), mode, list(dict.fromkeys(notes)), int(matched.sum()))
 
-    def standing(self, query: str) -> Moments:
+    def moments(self, query: str) -> Moments:
         """How BM25 is spread over the chunks."""
         return Moments.of(self._words.scores(query))
 
@@ -216,12 +216,7 @@ def _merge(rankings: Sequence[_Ranking]) -> list[tuple[int, float]]:
     words, meaning = rankings
     moments, cosines = Moments.of(words.scores), np.nan_to_num(meaning.scores)
     scored = [
-        (
-            place,
-            fusion.shown(
-                fusion.blend(float(cosines[place]), (float(words.scores[place]) - moments.mean) / moments.spread)
-            ),
-        )
+        (place, fusion.shown(fusion.blend(float(cosines[place]), moments.standing(words.scores[place]))))
         for place in dict.fromkeys(words.order + meaning.order)
     ]
     return sorted(scored, key=lambda entry: -entry[1])

@@ -1,42 +1,59 @@
-"""The sentences of a text, good enough to compare and to quote. Markup, tables and code give none."""
+"""Cutting a passage into sentences, each a verbatim part of it.
+
+Lines of lists, tables, headings and code stand for themselves; in prose a line break is a space. Sentences end at
+. ! ? and their like, but not after abbreviations, initials and numbers.
+"""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-FEWEST_WORDS, MOST_WORDS = 3, 60
-LETTERS = 0.6  # share of a sentence's characters that are letters; a table or a formula has less
+FEWEST_WORDS, MOST_WORDS = 3, 60  # of a statement
+LETTERS = 0.6  # share of a statement's characters that are letters; a table or a formula has less
+LONGEST = 420  # characters; a longer one is cut where a word ends
+_ABBREVIATIONS = frozenset(
+    """
+    mr mrs ms dr prof st jr sr rev gen col capt lt sgt hon gov sen rep vs etc al cf ca approx no nos vol pp p ch fig
+    figs eq sec ed eds inc ltd co corp dept est jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
+    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig
+    """.split()
+)
+_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*)")
+_OWN_LINE = re.compile(
+    r"\s*(?:[-*+•‣◦–—]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|#{1,6}\s|>|\||```|~~~|={3,}|-{3,})"  # lists, headings, rules
+    r"|\t| {4,}\S|.*[{};]\s*$|.*\|.*\|"  # code and tables
+)
+_ITEM = re.compile(r"\s*(?:[-*+•‣◦–—]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_LAST_WORD = re.compile(r"([^\W\d_](?:[\w.]*\w)?)\.$")
 
-# After a full stop and before a capital or a digit; where CJK ends a sentence; at blank lines, bullets and headings.
-_BORDER = re.compile(
-    r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[^\W_a-z])|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-*•#>|]|\d+[.)]\s))"
-)
-_ABBREVIATED = re.compile(
-    r"(?:^|[\s(])(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|Fig|No|Nr|Vol|Ed|vs|etc|e\.g|i\.e|cf|approx|ca|Inc|Ltd|Co)\.$"
-)
+
 _MARKUP = re.compile(r"^\s*(?:[-*•>]+|\d+[.)])\s+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?=\W|$)")
 _WORD = re.compile(r"\w+")
 
 
-def sentences(text: str) -> list[str]:
-    """In order, each on one line."""
-    return [found for piece in _joined(text) if (found := _plain(piece))]
+@dataclass(frozen=True)
+class Sentence:
+    """`text` is passage[start:stop]. `whole`: it has a beginning and an end, and is no line of a list or of code."""
+
+    start: int
+    stop: int
+    text: str
+    whole: bool
 
 
-def _joined(text: str) -> list[str]:
-    """The pieces between borders; a border after an abbreviation was none."""
-    pieces: list[str] = []
-    start = 0
-    for border in _BORDER.finditer(text):
-        piece = text[start : border.end()]
-        if "\n" not in border[0].strip(" ") and _ABBREVIATED.search(piece.rstrip()):
-            continue
-        pieces.append(piece)
-        start = border.end()
-    return [*pieces, text[start:]]
+def sentences(text: str) -> list[Sentence]:
+    return [one for start, stop, prose in _blocks(text) for one in _cut(text, start, stop, prose)]
+
+
+def statements(text: str) -> list[str]:
+    """Those that say something that can be compared, each on one line and without markup."""
+    return [plain for one in sentences(text) if (plain := _plain(one.text))]
 
 
 def _plain(piece: str) -> str:
-    """Empty where it is no sentence."""
-    if piece.lstrip().startswith(("#", "|", "```")):
+    """Empty where it is no statement."""
+    if piece.startswith(("#", "|", "```")):
         return ""
     plain = " ".join(_MARKUP.sub("", piece).split())
     spaced = len(_WORD.findall(plain))
@@ -45,3 +62,66 @@ def _plain(piece: str) -> str:
         return ""
     letters = sum(character.isalnum() or character.isspace() for character in plain)
     return plain if letters >= LETTERS * len(plain) else ""
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Paragraphs of prose, items of lists with their indented lines, and single lines of anything else."""
+    begun, place, fenced, prose = None, 0, False, True
+    for line in text.splitlines(keepends=True):
+        fence = bool(_FENCE.match(line))
+        alone = fenced or fence or not line.strip() or bool(_OWN_LINE.match(line))
+        if begun is not None and (alone or not (prose or line[:1].isspace())):
+            yield begun, place, prose
+            begun = None
+        item = not fenced and bool(_ITEM.match(line))
+        if item or (not alone and begun is None):
+            begun, prose = place, not item
+        elif alone and line.strip() and not fence:
+            yield place, place + len(line), False
+        fenced ^= fence
+        place += len(line)
+    if begun is not None:
+        yield begun, place, prose
+
+
+def _cut(text: str, start: int, stop: int, prose: bool) -> Iterator[Sentence]:
+    begun = start
+    for match in _END.finditer(text, start, stop):
+        if not _is_end(text, begun, match.start(), match.end(), stop):
+            continue
+        yield from _made(text, begun, match.end(), prose)
+        begun = match.end()
+    yield from _made(text, begun, stop, False)
+
+
+def _is_end(text: str, begun: int, place: int, after: int, stop: int) -> bool:
+    if text[place] in "。！？｡":
+        return True
+    following = text[after:stop].lstrip()[:1]
+    if following and following.islower():
+        return False
+    if text[place] != "." or (after - place > 1 and text[place + 1] not in "\"'”’»)]"):
+        return True
+    word = _LAST_WORD.search(text, begun, place + 1)
+    if not word:  # "3." begins a list rather than ends a sentence
+        return not text[begun:place].strip().isdigit()
+    known = word[1].casefold()
+    return (
+        known not in _ABBREVIATIONS
+        and not (len(known) == 1 and word[1].isupper())
+        and not re.fullmatch(r"(?:\w\.)+\w", known)
+    )
+
+
+def _made(text: str, start: int, stop: int, whole: bool) -> Iterator[Sentence]:
+    while start < stop and text[start].isspace():
+        start += 1
+    while stop > start and text[stop - 1].isspace():
+        stop -= 1
+    if not any(c.isalnum() for c in text[start:stop]):
+        return
+    if stop - start > LONGEST:
+        stop = max(text.rfind(" ", start + LONGEST // 2, start + LONGEST), start + LONGEST // 2)
+        whole = False
+    first = text[start : start + 1]
+    yield Sentence(start, stop, text[start:stop], whole and not first.islower())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 from auditlog.models import LogEntry
 from django.conf import settings
 from django.core.cache import cache
@@ -18,8 +19,9 @@ from memories.engine import Memory as MemoryFile
 from memories.engine.pages import Kind
 from memories.media import shelf
 from memories.models import Chunk, Document, Job, JobFile, Memory
-from search import queries
-from search.models import Embedding
+from search import asking, queries
+from search.engine.answering import Draft
+from search.models import Embedding, Turn
 from tests.memories.engine.making import prose
 from tests.memories.test_kill import script
 from tests.memories.working import is_whole, queue, texts, upload, work
@@ -74,6 +76,20 @@ def live_through(memory: Memory) -> None:
         memory, action=LogEntry.Action.UPDATE, additional_data={"removed": PATH}, changes={"x": ["", PATH]}
     )
     assert queries.search(memory.created_by, WORD).hits
+    for scope in (None, memory):
+        asked = f"Where did the {WORD} stand?"
+        conversation = asking.new_conversation(memory.created_by, memory.workspace, scope, asked)
+        turn, found = asking.begin(memory.created_by, conversation, asked)
+        asking.keep(turn, async_to_sync(_answered)(found, asked), whole=True)
+        turn.refresh_from_db()
+        assert WORD in str(turn.pieces)
+
+
+async def _answered(found: asking.Found, question: str) -> Draft:
+    draft = Draft()
+    async for event in asking.answer(found, question):
+        draft.take(event)
+    return draft
 
 
 def database() -> bytes:
@@ -179,6 +195,7 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     assert Embedding.objects.filter(chunk__memory=memory).exists(), "the vectors of what stays travelled along"
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4
+    assert [turn.question for turn in Turn.objects.all()] == ["[erased]"] * 2
     assert {hit.path for hit in queries.search(memory.created_by, WORD).hits} <= {"d/other.txt"}
 
 

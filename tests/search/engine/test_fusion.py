@@ -21,8 +21,7 @@ def test_among_equals_the_better_rank_and_then_the_earlier_ranking_wins():
 
 
 def standing(scores: np.ndarray, place: int) -> float:
-    moments = Moments.of(scores)
-    return (scores[place] - moments.mean) / moments.spread
+    return Moments.of(scores).standing(scores[place])
 
 
 def test_a_word_that_few_chunks_hold_stands_out_further_than_one_that_many_hold():

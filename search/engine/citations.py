@@ -1,0 +1,162 @@
+"""Answers that cite: passages numbered from 1, and the marks `[n]` in what a language model writes.
+
+A model's text is hostile until it is looked at: its marks may name passages that do not exist, and its text may steer
+a terminal. What comes out of `Reader` is plain text and numbers of passages that are there, nothing else.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+LONGEST_MARK = 40  # characters between the brackets; what is longer is text
+MOST_CITES = 12  # of one claim
+_OPEN, _CLOSE = "[【［", "]】］"
+_INSIDE = re.compile(r"\s*\^?(\d{1,4}(?:\s*[,;–-]\s*\^?\d{1,4})*)\s*")
+_RANGE = re.compile(r"(\d+)\s*[–-]\s*\^?(\d+)")
+_MAYBE = re.compile(r"[\s\d^,;–-]*")
+_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_END = re.compile(r"[.,;:!?。！？]+(?=\s|$)|[。！？]+")
+_QUOTED = re.compile(r"[“\"«]([^“”\"«»]{3,400})[”\"»]")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What an answer may cite as `[number]`. `cosine` is the nearness in meaning of the whole passage, if known."""
+
+    number: int
+    text: str
+    title: str = ""
+    cosine: float | None = None
+
+
+@dataclass
+class Piece:
+    """Words of an answer, and the numbers of the passages that they rest on."""
+
+    text: str
+    cites: list[int] = field(default_factory=list)
+
+
+class Reader:
+    """Turns a streamed text into text and citations; a mark may be cut anywhere between two pieces of the stream.
+
+    Gives `str` for text and `int` for a citation. Numbers outside `known` are left out and kept in `invented`.
+    """
+
+    def __init__(self, known: Collection[int]):
+        self._known = known
+        self._held = ""
+        self.invented: set[int] = set()
+
+    def feed(self, piece: str) -> Iterator[str | int]:
+        self._held += plain(piece)
+        while self._held:
+            start = next((place for place, c in enumerate(self._held) if c in _OPEN), -1)
+            if start:  # there is text before the mark, or there is none
+                text, self._held = self._cut(start)
+                yield text
+                continue
+            inside = self._held[1 : LONGEST_MARK + 2]
+            end = next((place for place, c in enumerate(inside) if c in _CLOSE), -1)
+            if end < 0 and len(inside) <= LONGEST_MARK and _MAYBE.fullmatch(inside):
+                return  # it may still become one
+            yield from self._mark(inside[:end] if end >= 0 else None)
+
+    def close(self) -> Iterator[str | int]:
+        """What was held back: a mark that never ended is text."""
+        if self._held:
+            text, self._held = self._held, ""
+            yield text
+
+    def _cut(self, start: int) -> tuple[str, str]:
+        return (self._held, "") if start < 0 else (self._held[:start], self._held[start:])
+
+    def _mark(self, inside: str | None) -> Iterator[str | int]:
+        numbers = _numbers(inside) if inside is not None else None
+        if inside is None or numbers is None:
+            text, self._held = self._held[:1], self._held[1:]
+            yield text
+            return
+        self._held = self._held[len(inside) + 2 :]
+        for number in numbers:
+            if number in self._known:
+                yield number
+            else:
+                self.invented.add(number)
+
+
+def _numbers(inside: str) -> list[int] | None:
+    """Of "3", "1, 2" and "2-4"; None where it is no mark."""
+    if not (match := _INSIDE.fullmatch(inside)):
+        return None
+    found: list[int] = []
+    for part in re.split(r"[,;]", match[1]):
+        if span := _RANGE.search(part):
+            first, last = int(span[1]), int(span[2])
+            found += range(first, min(last, first + MOST_CITES) + 1) if first <= last else [first, last]
+        else:
+            found.append(int(part.strip(" ^")))
+    return found[:MOST_CITES]
+
+
+def plain(text: str) -> str:
+    """Without characters that steer: controls but line breaks and tabs, and marks of writing direction."""
+    return "".join(c for c in text if c in "\n\t" or not (c in _BIDI or unicodedata.category(c) in ("Cc", "Cs")))
+
+
+def joined(stream: Iterable[str | int]) -> list[Piece]:
+    """Text up to its citations is one piece."""
+    pieces: list[Piece] = []
+    for one in stream:
+        add(pieces, one)
+    return pieces
+
+
+def add(pieces: list[Piece], one: str | int) -> None:
+    """The next text or citation of an answer. A mark after nothing but spaces counts for the claim before it, and the
+    full stop after a mark belongs to its claim."""
+    if isinstance(one, int):
+        if len(pieces) > 1 and not pieces[-1].cites and not _says(pieces[-1].text):
+            pieces.pop()
+        if pieces and one not in pieces[-1].cites and len(pieces[-1].cites) < MOST_CITES:
+            pieces[-1].cites.append(one)
+        return
+    if pieces and pieces[-1].cites and (end := _END.match(one)):
+        pieces[-1].text = pieces[-1].text.rstrip() + end[0]
+        one = one[len(end[0]) :]
+    if pieces and not pieces[-1].cites:
+        pieces[-1].text += one
+    elif one:
+        pieces.append(Piece(one))
+
+
+def _says(text: str) -> bool:
+    return any(c.isalnum() for c in text)
+
+
+def uncited(pieces: Sequence[Piece]) -> list[Piece]:
+    """Claims that rest on nothing."""
+    return [piece for piece in pieces if not piece.cites and _says(piece.text)]
+
+
+def quotes(piece: Piece) -> list[str]:
+    """What a claim says to be somebody's words."""
+    return [match.strip(" .,;:!?…") for match in _QUOTED.findall(piece.text)]
+
+
+def misquoted(pieces: Iterable[Piece], passages: Sequence[Passage]) -> list[str]:
+    """Quotations that stand in none of the passages that their claim cites."""
+    texts = {passage.number: squeezed(passage.text) for passage in passages}
+    return [
+        quote
+        for piece in pieces
+        if piece.cites
+        for quote in quotes(piece)
+        if not any(squeezed(quote) in texts.get(number, "") for number in piece.cites)
+    ]
+
+
+def squeezed(text: str) -> str:
+    """For comparing words: one space between them, no case."""
+    return " ".join(text.casefold().split())
