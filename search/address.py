@@ -15,6 +15,7 @@ from .forms import TYPE_NAMES, SearchForm
 from .queries import LONGEST
 from .scope import Scope
 
+UNSEEN = "A memory that is not there"
 SEVERAL = ("memory", "tag", "type")
 ORDER = ("q", "like", "mode", *SEVERAL, "author", "path", "since", "until", "as_of", "commit", "group", "news")
 FILTERS = (*SEVERAL, "author", "path", "since", "until", "as_of", "commit")
@@ -144,7 +145,7 @@ def _scope(facts: dict, values: dict[str, tuple[str, ...]], lost_memories: int) 
 
 def _label(name: str, value: str, names: dict[UUID, str]) -> str:
     if name == "memory":
-        return names.get(UUID(value), "A memory that is not there")
+        return names.get(UUID(value), UNSEEN)
     if name == "type":
         return TYPE_NAMES[value]
     if name in ("since", "until", "as_of"):

@@ -28,7 +28,7 @@ _NAMES = uuid.UUID("2cb0dd5a-51a0-4b19-8bf1-6b4d0ef1a8a4")
 def ticket(user: Any, workspace: int | None, answer: Answer) -> str:
     """Empty for who does not want it, and where there is nothing to log."""
     address = answer.address
-    if not address.text or not wanted_by(user):
+    if answer.found.mode == "none" or not address.text or not wanted_by(user):
         return ""
     facts = {
         "q": address.text, "mode": address.mode, "filters": address.filters(), "n": answer.found.total,

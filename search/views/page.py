@@ -2,6 +2,7 @@
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from memories.models import Memory
 from memories.queries import tags_of
 
 from .. import answers, embedding, export, queries, querylog, saved
-from ..address import Address
+from ..address import UNSEEN, Address
 from ..answers import Answer
 from ..forms import FURTHEST, MODE_NAMES, TYPE_NAMES
 from ..models import SavedSearch
@@ -39,7 +40,7 @@ def search(request: HttpRequest) -> HttpResponse:
     if not (part and address.asks):
         context["saved"] = _saved(request)
     if not part:
-        context |= _around(request, address)
+        context |= _around(request, address, context["names"])
     response = render(request, _template(part, address.offset), context)
     if part and not address.offset:
         response["HX-Replace-Url" if typed else "HX-Push-Url"] = f"{request.path}?{address.write()}"
@@ -92,12 +93,15 @@ def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _around(request: HttpRequest, address: Address) -> dict[str, Any]:
-    """What stands around the results and stays as one types."""
+def _around(request: HttpRequest, address: Address, names: dict[UUID, str]) -> dict[str, Any]:
+    """What stands around the results and stays as one types. A chosen memory stays chosen though it is not listed."""
     chosen = {name: set(address.values[name]) for name in ("memory", "tag", "type")}
     known = tags_of(Memory.objects.visible_to(request.user).present())
+    memories = queries.memory_choices(request.user)
+    unlisted = set(address.memories) - {one.pk for one in memories}
     return {
-        "memories": [(one, str(one.pk) in chosen["memory"]) for one in queries.memory_choices(request.user)],
+        "memories": [(one, str(one.pk) in chosen["memory"]) for one in memories],
+        "unlisted": [(pk, names.get(pk, UNSEEN)) for pk in address.memories if pk in unlisted],
         "tags": [(tag, tag in chosen["tag"]) for tag in dict.fromkeys([*address.values["tag"], *known[:12]])],
         "types": [(family, name, family in chosen["type"]) for family, name in TYPE_NAMES.items()],
         "modes": MODE_NAMES.items(),

@@ -9,6 +9,28 @@ from django.db import connection
 from collab.models import User, Workspace
 from memories.mirroring import SEPARATORS, TEXT_SEARCH
 from memories.models import Chunk, Commit, Document, Memory
+from search import embedding
+
+
+@pytest.fixture
+def away(monkeypatch) -> dict:
+    """No embedder runs; what its health says may be changed."""
+    said = {"state": "away", "model": "", "dimension": 0, "reason": "the embedder is not running"}
+    monkeypatch.setattr(embedding, "health", lambda at=None: said)
+    return said
+
+
+@pytest.fixture
+def page(client, alice, away) -> Callable[..., str]:
+    """Alice gets a page of the site; the search page where no other is named."""
+    client.force_login(alice)
+
+    def get(path: str = "/search/", htmx: bool = False, **query) -> str:
+        response = client.get(path, query, headers={"HX-Request": "true"} if htmx else {})
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return get
 
 
 @pytest.fixture
@@ -35,6 +57,12 @@ def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
         return row
 
     return build
+
+
+@pytest.fixture
+def index_words() -> Callable[[Memory], None]:
+    """For chunks that were added to such a memory since."""
+    return _words
 
 
 def _words(row: Memory) -> None:

@@ -9,30 +9,9 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search import embedding
-
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("away")]
 URL = "/search/"
 WHALE = {"moby.txt": ["Call me Ishmael.", "The white whale swam before him."]}
-
-
-@pytest.fixture(autouse=True)
-def away(monkeypatch):
-    said = {"state": "away", "model": "", "dimension": 0, "reason": "the embedder is not running"}
-    monkeypatch.setattr(embedding, "health", lambda at=None: said)
-    return said
-
-
-@pytest.fixture
-def page(client, alice):
-    client.force_login(alice)
-
-    def get(path: str = URL, htmx: bool = False, **query) -> str:
-        response = client.get(path, query, headers={"HX-Request": "true"} if htmx else {})
-        assert response.status_code == 200
-        return response.content.decode()
-
-    return get
 
 
 @pytest.mark.parametrize("name", ["search", "search-quick", "search-state"])
