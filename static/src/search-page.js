@@ -1,7 +1,7 @@
 // The search page: results as one types, filters, chips, and everything by keyboard. Without scripts it is a form.
 import htmx from "./htmx.js";
 import { register } from "./modules.js";
-import { tell } from "./messages.js";
+import { tell, tellFailure } from "./messages.js";
 
 const TYPED_WAIT = 250; // milliseconds of silence after a key
 const STANDS_AFTER = 2000; // milliseconds after which a typed query counts as meant
@@ -19,18 +19,27 @@ register("search-page", (form) => {
   const field = form.elements.q;
   form.querySelector("[data-without-script]").hidden = true;
   let timer = null;
-  let typed = false;
-  let asked = null;
+  let asked = queryOf(form);
+  let last = null; // the request on its way: a later one ends it, so that no older answer comes after a newer one
 
-  const words = () => new URLSearchParams(new FormData(form)).toString();
-  const ask = (byTyping) => {
+  const ask = async (typed) => {
     clearTimeout(timer);
-    if (words() === asked) return;
-    typed = byTyping;
-    htmx.trigger(form, "ask");
+    const query = queryOf(form);
+    if (query === asked) return;
+    asked = query;
+    last?.abort();
+    const mine = (last = new AbortController());
+    busy(true);
+    const headers = { "HX-Request": "true", ...(typed && { "X-Search-Typed": "1" }) };
+    const answer = await fetch(`${form.action}?${query}`, { headers, signal: mine.signal }).catch(() => null);
+    const text = answer?.ok && !answer.redirected ? await answer.text().catch(() => null) : null;
+    if (mine.signal.aborted) return;
+    busy(false);
+    if (text !== null) return show(answer.headers, text);
+    asked = null; // so that the same can be asked again
+    if (answer?.redirected) location.reload(); // logged out meanwhile
+    else tellFailure(answer?.status ?? 0);
   };
-  asked = words();
-
   const input = ({ target }) => {
     if (target.dataset.narrows || !target.name) return;
     if (target === field && field.value) form.querySelector("[name=like]")?.remove();
@@ -42,27 +51,40 @@ register("search-page", (form) => {
     if (target.name === "memory") alone(form);
     if (target.name && !TEXTS.includes(target.type)) ask(false);
   };
-  const configure = ({ detail }) => {
-    if (detail.elt !== form) return;
-    asked = words();
-    for (const name of [...new Set(detail.formData.keys())]) {
-      const values = detail.formData.getAll(name).filter((value) => value !== "");
-      detail.formData.delete(name);
-      for (const value of values) detail.formData.append(name, name === "q" ? value.slice(0, LONGEST) : value);
-    }
-    if (typed) detail.headers["X-Search-Typed"] = "1";
-    typed = false;
-    document.title = `${field.value ? `${field.value.slice(0, 60)} · ` : ""}Search · Memvid Workspace`;
-  };
-  form.addEventListener("submit", () => clearTimeout(timer));
   form.addEventListener("input", input);
   form.addEventListener("change", change);
-  form.addEventListener("htmx:configRequest", configure);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(false);
+  });
   narrowing(form);
   alone(form);
   panel(form);
-  return () => clearTimeout(timer);
+  return () => {
+    clearTimeout(timer);
+    last?.abort();
+  };
 });
+
+function queryOf(form) {
+  const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
+  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? value.slice(0, LONGEST) : value])).toString();
+}
+
+function busy(on) {
+  document.getElementById("search-busy").classList.toggle("htmx-request", on);
+  document.getElementById("results").setAttribute("aria-busy", String(on));
+}
+
+// The results of an address, which the server names; what was typed takes the place of what was typed before.
+function show(headers, text) {
+  htmx.swap("#results", text, { swapStyle: "outerHTML" });
+  const [pushed, replaced] = [headers.get("HX-Push-Url"), headers.get("HX-Replace-Url")];
+  history.replaceState({ htmx: true }, "", replaced ?? location.href); // htmx brings such a state back
+  if (pushed && pushed !== location.pathname + location.search) history.pushState({ htmx: true }, "", pushed);
+  const words = form().elements.q.value.slice(0, 60);
+  document.title = `${words ? `${words} · ` : ""}Search · Memvid Workspace`;
+}
 
 // A commit number means something in one memory alone.
 function alone(form) {
@@ -158,12 +180,12 @@ function clear({ dataset: { clears, value } }) {
   }
   alone(form());
   form().elements.q.focus();
-  htmx.trigger(form(), "ask");
+  form().requestSubmit();
 }
 
 function chooseMode(mode) {
   form().elements.mode.value = mode;
-  htmx.trigger(form(), "ask");
+  form().requestSubmit();
 }
 
 // The passages around a hit, in its place; pressed again, they go.
@@ -209,9 +231,9 @@ function save() {
 
 function edit({ dataset }) {
   const dialog = document.getElementById("search-edit");
-  const form = dialog.querySelector("form");
+  const form = dialog.querySelector("[data-part=edit]");
   form.action = dataset.editSaved;
-  form.querySelector("[data-part=delete]").formAction = dataset.deleteSaved;
+  document.getElementById("search-delete").action = dataset.deleteSaved;
   form.elements.name.value = dataset.name;
   form.elements.shared.checked = Boolean(dataset.shared);
   dialog.showModal();

@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from memories.models import Memory
-from search.models import LoggedQuery, SavedSearch
 
 TEXTS = {
     "moby.txt": "Call me Ishmael.\n\n" + "\n\n".join(
@@ -87,8 +86,8 @@ def test_from_the_first_key_to_the_frame(site, searching):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator(".chunk-marked")).to_contain_text("white whale")
-    page.wait_for_function("() => true")
-    assert LoggedQuery.objects.filter(query="white whale", clicked=1).exists()
+    page.goto(f"{site}/search/")
+    expect(page.get_by_role("region", name="Searched lately")).to_contain_text("white whale")
 
 
 def test_filters_live_in_the_address(searching, ocean):
@@ -162,7 +161,6 @@ def test_a_search_is_saved_renamed_deleted_and_brought_back(searching):
     page.keyboard.type("The whale")
     page.keyboard.press("Enter")
     expect(page.locator("#messages")).to_contain_text("“The whale” is saved")
-    assert SavedSearch.objects.get().params == "q=white+whale"
 
     page.goto(re.sub(r"\?.*", "", page.url))
     button = page.get_by_role("button", name="Rename, share or delete The whale")
@@ -174,7 +172,7 @@ def test_a_search_is_saved_renamed_deleted_and_brought_back(searching):
     page.get_by_role("button", name="Rename, share or delete A ghost").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
     expect(page.locator("#messages")).to_contain_text("is deleted")
-    assert not SavedSearch.objects.exists()
+    expect(page.get_by_role("link", name="A ghost")).to_have_count(0)
     page.get_by_role("button", name="Undo").press("Enter")
     expect(page.get_by_role("link", name="A ghost").first).to_be_visible()
 
