@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
@@ -19,7 +20,7 @@ from memories.engine.pages import Kind
 from memories.media import shelf
 from memories.models import Chunk, Document, Job, JobFile, Memory
 from search import queries
-from search.models import Embedding
+from search.models import Embedding, LoggedQuery, SavedSearch
 from tests.memories.engine.making import prose
 from tests.memories.test_kill import script
 from tests.memories.working import is_whole, queue, texts, upload, work
@@ -74,6 +75,17 @@ def live_through(memory: Memory) -> None:
         memory, action=LogEntry.Action.UPDATE, additional_data={"removed": PATH}, changes={"x": ["", PATH]}
     )
     assert queries.search(memory.created_by, WORD).hits
+    searched_for(memory)
+
+
+def searched_for(memory: Memory) -> None:
+    """The document by its name, in each of the places that a search keeps words in; and something else."""
+    facts = {"user": memory.created_by, "workspace": memory.workspace}
+    for query, filters in ((f"what says {NAME}?", {}), ("letter", {"path": [f"{NAME}.txt"]}), ("letter", {})):
+        LoggedQuery.objects.create(id=uuid4(), query=query, filters=filters, count=1, milliseconds=1, **facts)
+    params = (("x", f"q=letter&path=d%2F{NAME}.txt"), (f"about {NAME}", "q=letter"), ("letters", "q=letter"))
+    for name, query in params:
+        SavedSearch.objects.create(name=name, params=query, **facts)
 
 
 def database() -> bytes:
@@ -179,6 +191,7 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     assert Embedding.objects.filter(chunk__memory=memory).exists(), "the vectors of what stays travelled along"
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4
+    assert LoggedQuery.objects.get().query == "letter" and SavedSearch.objects.get().name == "letters"
     assert {hit.path for hit in queries.search(memory.created_by, WORD).hits} <= {"d/other.txt"}
 
 
