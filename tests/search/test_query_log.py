@@ -108,3 +108,15 @@ def test_the_field_offers_ones_own_last_searches(logged_in, bob, alice):
     assert "Searched lately" in logged_in.get("/search/").content.decode()
     logged_in.post("/account/searches/", {})
     assert logged_in.get("/search/quick/").content.strip() == b""
+
+
+def test_the_panel_lists_what_is_searched_for_but_not_by_whom(logged_in, bob, alice):
+    logged_in.get("/search/", {"q": "white whale", "tag": "sea"})
+    bob.is_staff = bob.is_superuser = True
+    bob.save()
+    row = LoggedQuery.objects.get()
+    assert logged_in.get("/admin/search/loggedquery/").status_code == 302
+    logged_in.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    for url in ("/admin/search/loggedquery/", f"/admin/search/loggedquery/{row.pk}/change/"):
+        html = logged_in.get(url).content.decode()
+        assert "white whale" in html and "alice" not in html.lower()

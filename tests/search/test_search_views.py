@@ -9,6 +9,10 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from search.forms import SearchForm
+from search.models import SavedSearch
+from tests.collab.test_hostile import VALUES as NOISE
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("away")]
 URL = "/search/"
 WHALE = {"moby.txt": ["Call me Ishmael.", "The white whale swam before him."]}
@@ -101,6 +105,28 @@ def test_no_query_is_too_odd(client, alice, rows_once, query):
     client.force_login(alice)
     for path in (URL, "/search/quick/"):
         assert client.get(path, query).status_code in (200, 400, 404)  # 400: U+0000, which no address can hold
+
+
+@pytest.mark.parametrize("url", ["/search/", "/search/quick/", "/search/export/csv/", "/search/passages/1/around/"])
+def test_noise_in_every_part_of_the_address(client, alice, rows_once, url):
+    client.force_login(alice)
+    for name in (*SearchForm.base_fields, "q", "before", "after"):
+        for value in NOISE:
+            assert client.get(url, {"q": "whale", name: value}).status_code in (200, 400, 404), (name, value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/search/saved/", "/search/saved/1/change/", "/search/saved/1/delete/", "/search/saved/undelete/",
+     "/search/settled/", "/account/searches/", "/account/searches/forget/"],
+)  # fmt: skip
+def test_noise_in_every_form(client, alice, workspace, url):
+    SavedSearch.objects.create(pk=1, user=alice, workspace=workspace, name="x", params="q=x")
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    for value in NOISE:
+        form = dict.fromkeys(("name", "params", "shared", "token", "ticket", "clicked", "log_searches"), value)
+        assert client.post(url, form).status_code in (204, 302, 400, 404), value
+    assert client.get(url).status_code == 405
 
 
 @pytest.fixture
