@@ -20,6 +20,16 @@ class ProfileForm(forms.ModelForm):
         help_texts = {"name": "What colleagues see. Without it they see your email address."}  # noqa: RUF012
 
 
+class SearchesForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ("log_searches",)
+        help_texts = {  # noqa: RUF012
+            "log_searches": "The search field then offers what you searched for last, and whoever runs the site sees "
+            "what is searched for and not found. Switched off, nothing more is kept of your searches."
+        }
+
+
 class RoleForm(forms.Form):
     """Only an owner may make another one."""
 

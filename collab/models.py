@@ -28,6 +28,7 @@ class User(AbstractUser):
     username = None
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
+    log_searches = models.BooleanField("Remember my searches", default=True)
     last_workspace = models.ForeignKey("Workspace", models.SET_NULL, null=True, blank=True, related_name="+")
 
     USERNAME_FIELD = "email"

@@ -16,4 +16,6 @@ urlpatterns = [
     path("workspaces/new/", views.workspace_new, name="workspace-new"),
     path("workspaces/<int:pk>/enter/", views.workspace_switch, name="workspace-switch"),
     path("account/", views.profile, name="profile"),
+    path("account/searches/", views.profile_searches, name="profile-searches"),
+    path("account/searches/forget/", views.profile_searches_forget, name="profile-searches-forget"),
 ]

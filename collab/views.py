@@ -8,9 +8,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from search import querylog
+
 from . import access, queries, services
 from .accounts import INVITATION_KEY, enter_workspace
-from .forms import InvitationForm, ProfileForm, RoleForm, WorkspaceForm
+from .forms import InvitationForm, ProfileForm, RoleForm, SearchesForm, WorkspaceForm
 from .models import Role
 
 
@@ -187,4 +189,23 @@ def profile(request: HttpRequest) -> HttpResponse:
         return redirect("profile")
     if form.errors:
         request.user.refresh_from_db(fields=("name",))  # the page's frame shows the name that is kept
-    return render(request, "collab/profile.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "searches_form": SearchesForm(instance=request.user)}
+    return render(request, "collab/profile.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def profile_searches(request: HttpRequest) -> HttpResponse:
+    """Whether their searches are remembered."""
+    user = SearchesForm(request.POST, instance=request.user).save()
+    kept = "are remembered from now on" if user.log_searches else "are no longer remembered; the earlier ones stay"
+    messages.success(request, f"Your searches {kept}.")
+    return redirect("profile")
+
+
+@login_required
+@require_POST
+def profile_searches_forget(request: HttpRequest) -> HttpResponse:
+    count = querylog.forget(request.user)
+    messages.success(request, f"{count} remembered search{'' if count == 1 else 'es'} deleted.")
+    return redirect("profile")

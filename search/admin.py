@@ -13,7 +13,7 @@ from memories.engine.errors import UsageError
 from memories.models import Chunk
 
 from . import services
-from .models import Embedding, EmbeddingModel
+from .models import Embedding, EmbeddingModel, LoggedQuery
 
 ACTIVATE = Question(
     "Answer with this model from now on?",
@@ -71,3 +71,15 @@ class EmbeddingModelAdmin(SuperuserAdmin):
                 else:
                     messages.success(request, f"{model.name} was dropped.")
         return asked
+
+
+@admin.register(LoggedQuery)
+class LoggedQueryAdmin(SuperuserAdmin):
+    """What is searched for, and what is not found; not by whom."""
+
+    list_display = ("query", "mode", "count", "clicked", "milliseconds", "workspace", "time")
+    list_filter = ("mode", "workspace")
+    list_select_related = ("workspace",)
+    ordering = ("-time",)
+    search_fields = ("query",)
+    fields = readonly_fields = ("query", "mode", "filters", "count", "clicked", "milliseconds", "workspace", "time")

@@ -6,12 +6,15 @@ It cannot be undone, and doing it twice does no harm: an attempt that was killed
 import json
 import shutil
 from typing import Any
+from urllib.parse import unquote_plus
 
 from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import connection, models, transaction
 from django.db.models.functions import Cast
+
+from search.models import LoggedQuery, SavedSearch
 
 from .. import mirror, staging
 from ..engine import Memory as MemoryFile
@@ -28,7 +31,7 @@ from .writing import alone, drop, drop_drafts
 STRUCK = {
     "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
 }  # fmt: skip
-EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry)
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch)
 
 
 def erase(hold: Hold) -> dict[str, Any]:
@@ -116,6 +119,15 @@ def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) ->
     strike = striker(names)
     for row in Job.objects.filter(memory=memory).exclude(pk=job.pk).iterator():
         _clean_job(row, strike, numbers, row.pk in jobs)
+    _clean_searches(strike)
+
+
+def _clean_searches(strike: Any) -> None:
+    """Searches of anybody that name a document; what else of its words they hold nobody can tell from other words."""
+    logged = [(row.pk, [row.query, row.filters]) for row in LoggedQuery.objects.only("query", "filters").iterator()]
+    saved = [(row.pk, [row.name, unquote_plus(row.params)]) for row in SavedSearch.objects.iterator()]
+    for model, rows in ((LoggedQuery, logged), (SavedSearch, saved)):
+        model.objects.filter(pk__in=[pk for pk, texts in rows if strike(texts) != texts]).delete()
 
 
 def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> None:

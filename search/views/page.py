@@ -1,58 +1,63 @@
+"""The search page, its results as one types, and the first hits for the field on every page."""
+
+from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from memories import access
+from memories.models import Memory
+from memories.queries import tags_of
 
-from .. import embedding, queries
-from ..forms import WhereForm
-from ..scope import Scope
+from .. import answers, embedding, export, queries, querylog, saved
+from ..address import UNSEEN, Address
+from ..answers import Answer
+from ..forms import FURTHEST, MODE_NAMES, TYPE_NAMES
+from ..models import SavedSearch
+from .common import address_of, is_part
 
 PAGE = 20
 QUICK = 6
+SINGLE = ("author", "path", "since", "until", "as_of", "commit", "group", "like")
+TYPED = "X-Search-Typed"  # a request that a key caused: its address replaces the one before, and it is not logged yet
 
 
 @require_safe
 @login_required
 def search(request: HttpRequest) -> HttpResponse:
     """The page; for htmx its results alone, or the next of them."""
-    where = WhereForm(request.GET)
-    if not where.is_valid():
-        raise Http404("no such place to search in")
-    pk, offset = where.cleaned_data["memory"], where.cleaned_data["offset"] or 0
-    memory = access.memory_read(request, pk) if pk else None
-    query = _query(request)
-    scope = Scope(memories=(memory.pk,) if memory else None)
-    found = queries.search(request.user, query, scope, limit=PAGE, offset=offset)
-    context = {
-        "query": query, "memory": memory, "found": found, "offset": offset, "health": embedding.health(),
-        "next": urlencode({"q": query, "memory": memory.pk if memory else "", "offset": offset + PAGE}),
-    }  # fmt: skip
-    partial = request.htmx and not request.htmx.history_restore_request and not request.htmx.boosted
-    if not partial:
-        context["memories"] = queries.memory_choices(request.user)
-    response = render(request, _template(partial, offset), context)
+    address = address_of(request)
+    answer = answers.answer(request.user, address, PAGE)
+    part, typed = is_part(request), TYPED in request.headers
+    ticket = querylog.ticket(request.user, _workspace(request), answer)
+    if ticket and not typed and not address.offset:
+        querylog.record(request.user, ticket)
+    context = _results(request, answer) | {"ticket": ticket, "typed": typed}
+    if not (part and address.asks):
+        context["saved"] = _saved(request)
+    if not part:
+        context |= _around(request, address, context["names"])
+    response = render(request, _template(part, address.offset), context)
+    if part and not address.offset:
+        response["HX-Replace-Url" if typed else "HX-Push-Url"] = f"{request.path}?{address.write()}"
     patch_vary_headers(response, ("HX-Request",))  # else going back shows the part that the browser kept
     return response
-
-
-def _template(partial: bool, offset: int) -> str:
-    if not partial:
-        return "search/page.html"
-    return "search/_more.html" if offset else "search/_results.html"
 
 
 @require_safe
 @login_required
 def quick(request: HttpRequest) -> HttpResponse:
-    """The first hits, for the field on every page."""
-    query = _query(request)
-    found = queries.search(request.user, query, limit=QUICK)
-    return render(request, "search/_quick.html", {"query": query, "found": found, "all": urlencode({"q": query})})
+    """The first hits; with nothing typed what they searched for last."""
+    address = Address.read(request.GET)
+    if not address.text:
+        return render(request, "search/_recent.html", {"recent": querylog.recent(request.user)})
+    found = queries.search(request.user, address.text, limit=QUICK)
+    context = {"query": address.text, "found": found, "all": urlencode({"q": address.text})}
+    return render(request, "search/_quick.html", context)
 
 
 @require_safe
@@ -62,5 +67,48 @@ def state(request: HttpRequest) -> HttpResponse:
     return render(request, "search/_state.html", {"health": embedding.health()})
 
 
-def _query(request: HttpRequest) -> str:
-    return request.GET.get("q", "").replace("\0", " ").strip()[: queries.LONGEST + 1]
+def _template(part: bool, offset: int) -> str:
+    if not part:
+        return "search/page.html"
+    return "search/_more.html" if offset else "search/_results.html"
+
+
+def _workspace(request: HttpRequest) -> int | None:
+    return request.membership.workspace_id if request.membership else None
+
+
+def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
+    address, found = answer.address, answer.found
+    names = answers.names_of(request.user, address.memories) if address.memories else {}
+    unseen = len(address.memories) - len(names) if address.scope.memories is not None else 0
+    ahead = address.offset + PAGE
+    return {
+        "answer": answer, "address": address, "found": found, "query": address.text, "names": names,
+        "unseen": unseen or (address.scope.memories == ()),
+        "chips": address.chips(names), "offset": address.offset, "health": embedding.health(),
+        "next": address.write(offset=ahead) if found.more and ahead <= FURTHEST else "",
+        "counts": " ".join(f"{memory}:{count}" for memory, count in found.counts.items()),
+        "params": address.write(), "exact": address.write(mode="phrase"), "cleared": address.without_filters(),
+        "kinds": export.NAMES.items(), "recent": [] if address.asks else querylog.recent(request.user),
+    }  # fmt: skip
+
+
+def _around(request: HttpRequest, address: Address, names: dict[UUID, str]) -> dict[str, Any]:
+    """What stands around the results and stays as one types. A chosen memory stays chosen though it is not listed."""
+    chosen = {name: set(address.values[name]) for name in ("memory", "tag", "type")}
+    known = tags_of(Memory.objects.visible_to(request.user).present())
+    memories = queries.memory_choices(request.user)
+    unlisted = set(address.memories) - {one.pk for one in memories}
+    return {
+        "memories": [(one, str(one.pk) in chosen["memory"]) for one in memories],
+        "unlisted": [(pk, names.get(pk, UNSEEN)) for pk in address.memories if pk in unlisted],
+        "tags": [(tag, tag in chosen["tag"]) for tag in dict.fromkeys([*address.values["tag"], *known[:12]])],
+        "types": [(family, name, family in chosen["type"]) for family, name in TYPE_NAMES.items()],
+        "modes": MODE_NAMES.items(),
+        "set": {name: address.one(name) for name in SINGLE},
+        "MOST": queries.MOST_CHOICES,
+    }
+
+
+def _saved(request: HttpRequest) -> list[SavedSearch]:
+    return list(saved.listed(request.user, request.membership.workspace)) if request.membership else []

@@ -27,8 +27,11 @@ const REASONS = {
   503: "A part of the service is away for a moment. Nothing was changed; try again soon.",
 };
 
-document.addEventListener("htmx:responseError", ({ detail: { xhr } }) =>
-  tell(REASONS[xhr.status] ?? `The server answered with an error (${xhr.status}). Nothing is known to be changed; reload the page to see.`, "danger"),
-);
-document.addEventListener("htmx:sendError", () => tell(REASONS[0], "danger"));
-document.addEventListener("htmx:timeout", () => tell(REASONS[0], "danger"));
+// `status` of the answer; 0 where there was none.
+export function tellFailure(status) {
+  tell(REASONS[status] ?? `The server answered with an error (${status}). Nothing is known to be changed; reload the page to see.`, "danger");
+}
+
+document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => tellFailure(xhr.status));
+document.addEventListener("htmx:sendError", () => tellFailure(0));
+document.addEventListener("htmx:timeout", () => tellFailure(0));

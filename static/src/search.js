@@ -1,29 +1,8 @@
-// The search page, and the field with its first hits on every page. All of it works by keyboard; without scripts
-// both are plain forms.
+// The field with its first hits on every page, by keyboard too; without scripts it is a plain form.
 import htmx from "./htmx.js";
 import { register } from "./modules.js";
 
 const QUICK_WAIT = 250; // milliseconds of silence after a key
-
-// Up and down walk from the field through the hits and back; the hits are links, so Enter opens one.
-register("search-page", (form) => {
-  const field = form.elements.q;
-  form.querySelector("[data-without-script]")?.setAttribute("hidden", "");
-  const walk = (event) => {
-    const hits = [...document.querySelectorAll("[data-hit]")];
-    const place = hits.indexOf(document.activeElement);
-    const here = document.activeElement === field;
-    if ((!here && place < 0) || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && place >= 0) field.focus();
-    else if (event.key === "ArrowDown" && hits.length) (hits[place + 1] ?? more() ?? hits[place]).focus();
-    else if (event.key === "ArrowUp" && place >= 0) (hits[place - 1] ?? field).focus();
-    else return;
-    event.preventDefault();
-  };
-  const more = () => document.querySelector("#next a");
-  document.addEventListener("keydown", walk);
-  return () => document.removeEventListener("keydown", walk);
-});
 
 // The field in the bar: a list of the first hits under it, whose chosen entry the field names (a combobox).
 register("search-box", (form) => {
@@ -35,7 +14,7 @@ register("search-box", (form) => {
     field.setAttribute(name, value);
 
   let timer = null;
-  let asked = "";
+  let asked = null;
   const options = () => [...list.querySelectorAll("[role=option]")];
   const chosen = () => list.querySelector("[aria-selected=true]");
 
@@ -51,22 +30,21 @@ register("search-box", (form) => {
     option?.scrollIntoView({ block: "nearest" });
   };
   const ask = async () => {
-    const query = field.value.trim();
-    if (!query) return show(false);
+    const query = field.value.trim(); // an empty one asks for what was searched for last
     if (query === asked) return show(list.childElementCount > 0);
     asked = query;
     const answer = await fetch(`${form.dataset.quick}?q=${encodeURIComponent(query)}`, { headers: { "HX-Request": "true" } }).catch(() => null);
     if (asked !== query) return; // a later one is on its way
     if (!answer?.ok || answer.redirected) return show(false);
     htmx.swap(list, await answer.text(), { swapStyle: "innerHTML" });
-    show(document.activeElement === field);
+    show(document.activeElement === field && list.childElementCount > 0);
   };
 
   field.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(ask, QUICK_WAIT);
   });
-  field.addEventListener("focus", () => field.value.trim() && ask());
+  field.addEventListener("focus", ask);
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !list.hidden) {
       event.preventDefault(); // else the browser empties the field

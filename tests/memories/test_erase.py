@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ from memories.media import shelf
 from memories.models import Chunk, Document, Job, JobFile, Memory
 from search import asking, queries
 from search.engine.answering import Draft
-from search.models import Embedding, Turn
+from search.models import Embedding, LoggedQuery, SavedSearch, Turn
 from tests.memories.engine.making import prose
 from tests.memories.test_kill import script
 from tests.memories.working import is_whole, queue, texts, upload, work
@@ -83,6 +84,7 @@ def live_through(memory: Memory) -> None:
         asking.keep(turn, async_to_sync(_answered)(found, asked), whole=True)
         turn.refresh_from_db()
         assert WORD in str(turn.pieces)
+    searched_for(memory)
 
 
 async def _answered(found: asking.Found, question: str) -> Draft:
@@ -90,6 +92,16 @@ async def _answered(found: asking.Found, question: str) -> Draft:
     async for event in asking.answer(found, question):
         draft.take(event)
     return draft
+
+
+def searched_for(memory: Memory) -> None:
+    """The document by its name, in each of the places that a search keeps words in; and something else."""
+    facts = {"user": memory.created_by, "workspace": memory.workspace}
+    for query, filters in ((f"what says {NAME}?", {}), ("letter", {"path": [f"{NAME}.txt"]}), ("letter", {})):
+        LoggedQuery.objects.create(id=uuid4(), query=query, filters=filters, count=1, milliseconds=1, **facts)
+    params = (("x", f"q=letter&path=d%2F{NAME}.txt"), (f"about {NAME}", "q=letter"), ("letters", "q=letter"))
+    for name, query in params:
+        SavedSearch.objects.create(name=name, params=query, **facts)
 
 
 def database() -> bytes:
@@ -196,6 +208,7 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4
     assert [turn.question for turn in Turn.objects.all()] == ["[erased]"] * 2
+    assert LoggedQuery.objects.get().query == "letter" and SavedSearch.objects.get().name == "letters"
     assert {hit.path for hit in queries.search(memory.created_by, WORD).hits} <= {"d/other.txt"}
 
 

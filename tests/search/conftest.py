@@ -7,7 +7,28 @@ import pytest
 
 from collab.models import User, Workspace
 from memories.models import Chunk, Commit, Document, Memory
-from search import postings
+from search import embedding, postings
+
+
+@pytest.fixture
+def away(monkeypatch) -> dict:
+    """No embedder runs; what its health says may be changed."""
+    said = {"state": "away", "model": "", "dimension": 0, "reason": "the embedder is not running"}
+    monkeypatch.setattr(embedding, "health", lambda at=None: said)
+    return said
+
+
+@pytest.fixture
+def page(client, alice, away) -> Callable[..., str]:
+    """Alice gets a page of the site; the search page where no other is named."""
+    client.force_login(alice)
+
+    def get(path: str = "/search/", htmx: bool = False, **query) -> str:
+        response = client.get(path, query, headers={"HX-Request": "true"} if htmx else {})
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return get
 
 
 @pytest.fixture
@@ -34,3 +55,18 @@ def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
         return row
 
     return build
+
+
+@pytest.fixture
+def index_words() -> Callable[[Memory], None]:
+    """For chunks that were added to such a memory since."""
+    return _words
+
+
+def _words(row: Memory) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, regexp_replace(text, %s, ' ', 'g'))"
+            " WHERE memory_id = %s",
+            [TEXT_SEARCH, SEPARATORS, row.pk],
+        )

@@ -1,5 +1,7 @@
 """The search page, its parts, and the field on every page."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -7,30 +9,13 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search import embedding
+from search.forms import SearchForm
+from search.models import SavedSearch
+from tests.collab.test_hostile import VALUES as NOISE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("away")]
 URL = "/search/"
 WHALE = {"moby.txt": ["Call me Ishmael.", "The white whale swam before him."]}
-
-
-@pytest.fixture(autouse=True)
-def away(monkeypatch):
-    said = {"state": "away", "model": "", "dimension": 0, "reason": "the embedder is not running"}
-    monkeypatch.setattr(embedding, "health", lambda at=None: said)
-    return said
-
-
-@pytest.fixture
-def page(client, alice):
-    client.force_login(alice)
-
-    def get(path: str = URL, htmx: bool = False, **query) -> str:
-        response = client.get(path, query, headers={"HX-Request": "true"} if htmx else {})
-        assert response.status_code == 200
-        return response.content.decode()
-
-    return get
 
 
 @pytest.mark.parametrize("name", ["search", "search-quick", "search-state"])
@@ -72,19 +57,29 @@ def test_it_says_that_meaning_is_not_searched_and_asks_again(page, rows, away):
 
 
 def test_more_results_follow_where_the_first_ended(page, rows):
-    rows({"a.txt": [f"whale {place}" for place in range(25)]})
+    rows({f"{place}.txt": [f"whale {place}"] for place in range(25)})
     first, more = page(q="whale"), page(q="whale", offset=20, htmx=True)
-    assert first.count('<li class="hit">') == 20 and "offset=20" in first
-    assert more.count('<li class="hit">') == 5 and 'start="21"' in more and "More results" not in more
+    assert first.count('<li class="hit">') == 20 and "offset=20" in first and "That is all" not in first
+    assert more.count('<li class="hit">') == 5 and 'start="21"' in more
+    assert "More results" not in more and "That is all" in more
 
 
 def test_a_search_in_one_memory(page, client, rows, workspace, bob):
     one, _ = rows(WHALE), rows(WHALE, name="Other")
-    hidden = rows(WHALE, visibility="private", created_by=bob)
+    hidden = rows(WHALE, name="Hidden", visibility="private", created_by=bob)
     html = page(q="whale", memory=str(one.pk))
     assert html.count('<li class="hit">') == 1 and "1 passage in Books" in html
-    assert client.get(URL, {"q": "whale", "memory": str(hidden.pk)}).status_code == 404
-    assert str(hidden.pk) not in page(q="whale")
+    assert str(hidden.pk) not in page(q="whale") and "Hidden" not in page(q="whale")
+
+
+@pytest.mark.parametrize("other", ["hidden", "unknown", "nonsense"])
+def test_a_chosen_memory_that_one_may_not_see_is_as_one_that_is_not_there(page, rows, bob, other):
+    hidden = rows(WHALE, name="Hidden", visibility="private", created_by=bob)
+    key = {"hidden": str(hidden.pk), "unknown": str(uuid4()), "nonsense": "x"}[other]
+    rows(WHALE)
+    html = page(q="whale", memory=key)
+    assert '<li class="hit">' not in html and "are not there, or you may not see them" in html
+    assert "Hidden" not in html
 
 
 def test_the_first_hits_for_the_field_on_every_page(page, rows):
@@ -97,7 +92,7 @@ def test_the_first_hits_for_the_field_on_every_page(page, rows):
 
 @pytest.mark.parametrize(
     "query",
-    [{"memory": "x"}, {"offset": "-1"}, {"offset": "9" * 400}, {"offset": "1.5"}],
+    [{"offset": "-1"}, {"offset": "9" * 400}, {"offset": "1.5"}],
 )
 def test_an_address_that_makes_no_sense_is_not_found(client, alice, query):
     client.force_login(alice)
@@ -110,6 +105,28 @@ def test_no_query_is_too_odd(client, alice, rows_once, query):
     client.force_login(alice)
     for path in (URL, "/search/quick/"):
         assert client.get(path, query).status_code in (200, 400, 404)  # 400: U+0000, which no address can hold
+
+
+@pytest.mark.parametrize("url", ["/search/", "/search/quick/", "/search/export/csv/", "/search/passages/1/around/"])
+def test_noise_in_every_part_of_the_address(client, alice, rows_once, url):
+    client.force_login(alice)
+    for name in (*SearchForm.base_fields, "q", "before", "after"):
+        for value in NOISE:
+            assert client.get(url, {"q": "whale", name: value}).status_code in (200, 400, 404), (name, value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/search/saved/", "/search/saved/1/change/", "/search/saved/1/delete/", "/search/saved/undelete/",
+     "/search/settled/", "/account/searches/", "/account/searches/forget/"],
+)  # fmt: skip
+def test_noise_in_every_form(client, alice, workspace, url):
+    SavedSearch.objects.create(pk=1, user=alice, workspace=workspace, name="x", params="q=x")
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    for value in NOISE:
+        form = dict.fromkeys(("name", "params", "shared", "token", "ticket", "clicked", "log_searches"), value)
+        assert client.post(url, form).status_code in (204, 302, 400, 404), value
+    assert client.get(url).status_code == 405
 
 
 @pytest.fixture
@@ -134,7 +151,7 @@ def test_the_page_costs_the_same_however_many_hits(page, rows):
     with CaptureQueriesContext(connection) as few:
         page(q="whale")
     for place in range(3):
-        rows({f"{name}.txt": ["a whale"] for name in "abcde"}, name=f"Other {place}")
+        rows({f"{name}.txt": [f"a whale {place} {name}"] for name in "abcde"}, name=f"Other {place}")
     page(q="whale")  # what never changes is kept from the first search on
     with CaptureQueriesContext(connection) as many:
         assert page(q="whale").count('<li class="hit">') == 16

@@ -1,0 +1,129 @@
+"""From an address to what the page shows: hits as passages, repeats folded, grouped by document."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Func, Max, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Lower
+
+from memories.models import Chunk, Commit, Memory
+
+from . import queries
+from .address import Address
+from .queries import Found, Hit
+
+LIKE_LENGTH = 600  # characters of a passage that others are compared with
+_NO_WORD = re.compile(r"[^\w\s]+")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A hit at its place in the list; `at`: the commit that its links show; `also`: the same text elsewhere."""
+
+    hit: Hit
+    place: int
+    at: int | None = None
+    new: bool = False
+    also: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The passages of one document, the best first."""
+
+    first: Passage
+    more: list[Passage]
+
+
+@dataclass(frozen=True)
+class Answer:
+    address: Address
+    found: Found
+    passages: list[Passage] = field(default_factory=list)
+    like: Chunk | None = None
+    milliseconds: int = 0
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        found: dict[Any, list[Passage]] = {}
+        for passage in self.passages:
+            hit = passage.hit
+            key = (hit.memory.pk, hit.document) if self.address.grouped else passage.place
+            found.setdefault(key, []).append(passage)
+        return [Group(first, more) for first, *more in found.values()]
+
+    @property
+    def notes(self) -> list[str]:
+        return [*self.address.problems, *self.found.notes]
+
+
+def answer(user: Any, address: Address, limit: int) -> Answer:
+    if not address.like:
+        return _answered(user, address, address.text, limit)
+    like = passage(user, address.like)
+    if like is None:
+        note = "The passage that others should be like is no longer there, or you may not see it: search for its words."
+        return Answer(address, Found([], [note]))
+    text = " ".join(_NO_WORD.sub(" ", like.text[:LIKE_LENGTH]).split())
+    return replace(_answered(user, address, text, limit, without=like), like=like)
+
+
+def passage(user: Any, pk: int) -> Chunk | None:
+    """Also one of the past, as its document may be looked at then."""
+    chunks = Chunk.objects.select_related("document", "memory__workspace")
+    return chunks.filter(pk=pk, memory__in=Memory.objects.visible_to(user).present()).first()
+
+
+def names_of(user: Any, memories: Iterable[UUID]) -> dict[UUID, str]:
+    """Those that the person may see."""
+    found = Memory.objects.visible_to(user).present().filter(pk__in=list(memories))
+    return dict(found.values_list("pk", "name"))
+
+
+def _answered(user: Any, address: Address, text: str, limit: int, without: Chunk | None = None) -> Answer:
+    began = time.perf_counter()
+    found = queries.search(user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset)
+    took = round((time.perf_counter() - began) * 1000)
+    return Answer(address, found, _passages(address, found.hits, without), milliseconds=took)
+
+
+def _passages(address: Address, hits: list[Hit], without: Chunk | None) -> list[Passage]:
+    """Each text once: the others that say the same are named beside it."""
+    same = _digests([hit.chunk.pk for hit in hits] + ([without.pk] if without else []))
+    commits = _commits({hit.memory.pk for hit in hits}, address.scope.as_of)
+    texts: dict[str, list[tuple[int, Hit]]] = {}
+    for place, hit in enumerate(hits, address.offset + 1):
+        digest = same.get(hit.chunk.pk, str(place))  # it may have been removed since it was ranked
+        texts.setdefault(digest, []).append((place, hit))
+    if without:
+        texts.pop(same.get(without.pk, ""), None)
+    return [
+        Passage(
+            hit, place, at=commits(hit.memory.pk), also=tuple(other for _, other in others),
+            new=bool(address.news and hit.time and hit.time > address.news),
+        )
+        for (place, hit), *others in texts.values()
+    ]  # fmt: skip
+
+
+def _digests(chunks: list[int]) -> dict[int, str]:
+    """Alike where only spaces and cases differ."""
+    words = Func(
+        Lower("text"), Value(r"\s+"), Value(" "), Value("g"), function="regexp_replace", output_field=TextField()
+    )
+    rows: QuerySet = Chunk.objects.filter(pk__in=chunks).annotate(same=MD5(words))
+    return dict(rows.values_list("pk", "same")) if chunks else {}
+
+
+def _commits(memories: set[UUID], as_of: int | datetime | None) -> Callable[[UUID], int | None]:
+    """Which commit of a memory was its newest at that moment; None for the present."""
+    if not isinstance(as_of, datetime) or not memories:
+        return lambda memory: as_of if isinstance(as_of, int) else None
+    rows = Commit.objects.filter(memory__in=memories, time__lte=as_of).values("memory")
+    return dict(rows.annotate(newest=Max(F("number"))).values_list("memory", "newest")).get

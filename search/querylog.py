@@ -1,0 +1,81 @@
+"""What people searched for, for them to come back to and for the workspace to learn from.
+
+A search is logged once it stood: when the page was loaded with it, a hit was opened, or it was left standing while its
+results were read; not with every key. The page brings a signed ticket with its results, which says what was searched
+and what came of it, and hands it back; so nobody can log what was not searched.
+"""
+
+import logging
+import uuid
+from typing import Any
+
+from django.core import signing
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from .answers import Answer
+from .models import LoggedQuery
+
+log = logging.getLogger("memvid.search")
+
+SALT = "search.querylog"
+TICKET_AGE = 24 * 3600  # seconds
+RECENT = 6
+LOOKED_AT = 60  # logged queries that the recent ones are taken from
+_NAMES = uuid.UUID("2cb0dd5a-51a0-4b19-8bf1-6b4d0ef1a8a4")
+
+
+def ticket(user: Any, workspace: int | None, answer: Answer) -> str:
+    """Empty for who does not want it, and where there is nothing to log."""
+    address = answer.address
+    if answer.found.mode == "none" or not address.text or not wanted_by(user):
+        return ""
+    facts = {
+        "q": address.text, "mode": address.mode, "filters": address.filters(), "n": answer.found.total,
+        "ms": answer.milliseconds, "user": user.pk, "workspace": workspace,
+    }  # fmt: skip
+    return signing.dumps(facts, salt=SALT, compress=True)
+
+
+def record(user: Any, ticket: str, clicked: int | None = None) -> None:
+    """Does nothing with a ticket that is not theirs or is stale. What goes wrong is noted, and harms no search."""
+    try:
+        facts = signing.loads(ticket, salt=SALT, max_age=TICKET_AGE)
+    except signing.BadSignature:
+        return
+    if facts["user"] != user.pk or not wanted_by(user):
+        return
+    try:
+        with transaction.atomic():
+            _insert(user, facts, clicked)
+    except DatabaseError as error:
+        log.error("a search was not logged: %s", error)
+
+
+def recent(user: Any) -> list[str]:
+    """The newest first, each once."""
+    if not wanted_by(user):
+        return []
+    rows = LoggedQuery.objects.filter(user=user).order_by("-time").values_list("query", flat=True)[:LOOKED_AT]
+    return list(dict.fromkeys(rows))[:RECENT]
+
+
+def forget(user: Any) -> int:
+    """How many were deleted."""
+    return LoggedQuery.objects.filter(user=user).delete()[0]
+
+
+def wanted_by(user: Any) -> bool:
+    return bool(getattr(user, "log_searches", False))
+
+
+def _insert(user: Any, facts: dict[str, Any], clicked: int | None) -> None:
+    now = timezone.now()
+    key = uuid.uuid5(_NAMES, repr((user.pk, facts["q"], facts["mode"], facts["filters"], f"{now:%Y-%m-%d %H}")))
+    row = LoggedQuery(
+        id=key, user=user, workspace_id=facts["workspace"], query=facts["q"], mode=facts["mode"],
+        filters=facts["filters"], count=facts["n"], milliseconds=facts["ms"], time=now,
+    )  # fmt: skip
+    LoggedQuery.objects.bulk_create([row], ignore_conflicts=True)
+    if clicked:
+        LoggedQuery.objects.filter(pk=key).update(clicked=clicked)

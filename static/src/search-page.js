@@ -1,0 +1,284 @@
+// The search page: results as one types, filters, chips, and everything by keyboard. Without scripts it is a form.
+import htmx from "./htmx.js";
+import { register } from "./modules.js";
+import { tell, tellFailure } from "./messages.js";
+
+const TYPED_WAIT = 250; // milliseconds of silence after a key
+const STANDS_AFTER = 2000; // milliseconds after which a typed query counts as meant
+const LONGEST = 1001; // characters of a query that are sent: one more than are searched, so that the page says so
+const TEXTS = ["search", "text"];
+
+const form = () => document.getElementById("search-form");
+const shown = (element) => element.checkVisibility();
+const say = (text) => {
+  const status = document.getElementById("search-said");
+  if (status && text) status.textContent = text.trim();
+};
+
+register("search-page", (form) => {
+  const field = form.elements.q;
+  form.querySelector("[data-without-script]").hidden = true;
+  let timer = null;
+  let asked = queryOf(form);
+  let last = null; // the request on its way: a later one ends it, so that no older answer comes after a newer one
+
+  const ask = async (typed) => {
+    clearTimeout(timer);
+    const query = queryOf(form);
+    if (query === asked) return;
+    asked = query;
+    last?.abort();
+    const mine = (last = new AbortController());
+    busy(true);
+    const headers = { "HX-Request": "true", ...(typed && { "X-Search-Typed": "1" }) };
+    const answer = await fetch(`${form.action}?${query}`, { headers, signal: mine.signal }).catch(() => null);
+    const text = answer?.ok && !answer.redirected ? await answer.text().catch(() => null) : null;
+    if (mine.signal.aborted) return;
+    busy(false);
+    if (text !== null) return show(answer.headers, text);
+    asked = null; // so that the same can be asked again
+    if (answer?.redirected) location.reload(); // logged out meanwhile
+    else tellFailure(answer?.status ?? 0);
+  };
+  const input = ({ target }) => {
+    if (target.dataset.narrows || !target.name) return;
+    if (target === field && field.value) form.querySelector("[name=like]")?.remove();
+    if (!TEXTS.includes(target.type)) return;
+    clearTimeout(timer);
+    timer = setTimeout(ask, TYPED_WAIT, true);
+  };
+  const change = ({ target }) => {
+    if (target.name === "memory") alone(form);
+    if (target.name && !TEXTS.includes(target.type)) ask(false);
+  };
+  form.addEventListener("input", input);
+  form.addEventListener("change", change);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(false);
+  });
+  narrowing(form);
+  alone(form);
+  panel(form);
+  return () => {
+    clearTimeout(timer);
+    last?.abort();
+  };
+});
+
+function queryOf(form) {
+  const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
+  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? value.slice(0, LONGEST) : value])).toString();
+}
+
+function busy(on) {
+  document.getElementById("search-busy").classList.toggle("htmx-request", on);
+  document.getElementById("results").setAttribute("aria-busy", String(on));
+}
+
+// The results of an address, which the server names; what was typed takes the place of what was typed before.
+function show(headers, text) {
+  htmx.swap("#results", text, { swapStyle: "outerHTML" });
+  const [pushed, replaced] = [headers.get("HX-Push-Url"), headers.get("HX-Replace-Url")];
+  history.replaceState({ htmx: true }, "", replaced ?? location.href); // htmx brings such a state back
+  if (pushed && pushed !== location.pathname + location.search) history.pushState({ htmx: true }, "", pushed);
+  const words = form().elements.q.value.slice(0, 60);
+  document.title = `${words ? `${words} · ` : ""}Search · Memvid Workspace`;
+}
+
+// A commit number means something in one memory alone.
+function alone(form) {
+  const one = form.querySelectorAll("[name=memory]:checked").length === 1;
+  for (const part of form.querySelectorAll("[data-alone]")) {
+    part.hidden = !one;
+    part.querySelector("input").disabled = !one;
+  }
+  for (const part of form.querySelectorAll("[data-not-alone]")) part.hidden = one;
+}
+
+// On a narrow screen the filters are folded away.
+function panel(form) {
+  const button = form.querySelector("[data-filters-toggle]");
+  form.classList.add("scripted");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    button.setAttribute("aria-expanded", String(form.classList.toggle("filters-open")));
+  });
+}
+
+function narrowing(form) {
+  const box = form.querySelector("[data-narrows]");
+  box?.addEventListener("input", () => {
+    const wanted = box.value.trim().toLowerCase();
+    for (const label of document.getElementById(box.dataset.narrows).querySelectorAll("label"))
+      label.hidden = !label.textContent.toLowerCase().includes(wanted);
+  });
+  box?.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+}
+
+register("search-results", (results) => {
+  const data = results.dataset;
+  say(data.said);
+  const counts = new Map((data.counts || "").split(" ").filter(Boolean).map((one) => one.split(":")));
+  for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
+  const badge = document.querySelector("[data-filters-count]");
+  if (badge) {
+    badge.textContent = data.filters;
+    badge.hidden = data.filters === "0";
+  }
+  const save = results.querySelector("[data-save]");
+  if (save) save.hidden = false;
+  for (const one of results.querySelectorAll("[data-context]")) one.role = "button";
+  if (!("typed" in data) || !data.ticket) return;
+  const timer = setTimeout(settled, STANDS_AFTER, data.ticket);
+  return () => clearTimeout(timer);
+});
+
+register("search-more", (list) => say(list.dataset.said));
+
+// Hands the ticket of a search back, so that it is remembered; nobody waits for it.
+function settled(ticket, clicked) {
+  const body = new URLSearchParams(clicked ? { ticket, clicked } : { ticket });
+  const { "x-csrftoken": token } = JSON.parse(document.body.getAttribute("hx-headers"));
+  fetch(form().dataset.settled, { method: "POST", body, headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
+}
+
+// -- what one presses
+
+const ACTIONS = {
+  "[data-clears]": (link) => clear(link),
+  "[data-exact]": () => chooseMode("phrase"),
+  "[data-context], [data-context-more]": (link) => context(link),
+  "[data-cite]": (link) => cite(link),
+  "[data-save]": () => save(),
+  "[data-edit-saved]": (button) => edit(button),
+  "[data-help]": () => document.getElementById("search-help").showModal(),
+  "[data-close]": (button) => button.closest("dialog").close(),
+};
+
+document.addEventListener("click", (event) => {
+  if (!form() || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  for (const [selector, act] of Object.entries(ACTIONS)) {
+    const found = event.target.closest(selector);
+    if (!found) continue;
+    event.preventDefault();
+    return act(found);
+  }
+});
+document.addEventListener("click", ({ target }) => {
+  const place = target.closest("[data-hit], [data-frame], .hit-frame")?.closest("[data-passage]")?.dataset.place;
+  const ticket = target.closest("#results")?.dataset.ticket;
+  if (place && ticket) settled(ticket, place);
+}, true);
+
+function clear({ dataset: { clears, value } }) {
+  for (const control of form().elements) {
+    if (!control.closest(".search-filters") || control.name === "group" || control.name === "like") continue;
+    if (clears !== "all" && (control.name !== clears || (control.type === "checkbox" && control.value !== value))) continue;
+    if (control.type === "checkbox") control.checked = false;
+    else control.value = "";
+  }
+  alone(form());
+  form().elements.q.focus();
+  form().requestSubmit();
+}
+
+function chooseMode(mode) {
+  form().elements.mode.value = mode;
+  form().requestSubmit();
+}
+
+// The passages around a hit, in its place; pressed again, they go.
+async function context(link) {
+  const passage = link.closest("[data-passage]");
+  const button = passage.querySelector("[data-context]");
+  const box = passage.querySelector(".hit-context");
+  if (link === button && box.childElementCount) {
+    box.replaceChildren();
+    button.setAttribute("aria-expanded", "false");
+    return say("Context hidden.");
+  }
+  await htmx.ajax("GET", link.href, { source: box, target: box, swap: "innerHTML" });
+  button.setAttribute("aria-expanded", String(box.childElementCount > 0));
+  if (link !== button) box.firstElementChild?.focus({ preventScroll: true });
+  say("The passages around it are shown.");
+}
+
+async function cite(link) {
+  const answer = await fetch(link.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return tell("The citation could not be fetched: reload the page and try again.", "danger");
+  const text = await answer.text();
+  try {
+    await navigator.clipboard.writeText(text);
+    tell("Copied with its citation.", "success");
+  } catch {
+    const dialog = document.getElementById("search-citation");
+    dialog.querySelector("textarea").value = text; // no clipboard without HTTPS or permission
+    dialog.showModal();
+    dialog.querySelector("textarea").focus();
+    dialog.querySelector("textarea").select();
+  }
+}
+
+function save() {
+  const dialog = document.getElementById("search-save");
+  const name = dialog.querySelector("[name=name]");
+  dialog.querySelector("[name=params]").value = location.search.slice(1);
+  name.value = form().elements.q.value.slice(0, 120);
+  dialog.showModal();
+  name.select();
+}
+
+function edit({ dataset }) {
+  const dialog = document.getElementById("search-edit");
+  const form = dialog.querySelector("[data-part=edit]");
+  form.action = dataset.editSaved;
+  document.getElementById("search-delete").action = dataset.deleteSaved;
+  form.elements.name.value = dataset.name;
+  form.elements.shared.checked = Boolean(dataset.shared);
+  dialog.showModal();
+  form.elements.name.select();
+}
+
+// -- keys
+
+const KEYS = { o: "[data-frame]", e: "[data-context]", c: "[data-cite]", m: "[data-like]" };
+
+document.addEventListener("keydown", (event) => {
+  if (!form() || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], .dropdown-menu.show")) return;
+  const here = document.activeElement;
+  const field = form().elements.q;
+  const writes = here.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  const hits = [...document.querySelectorAll("[data-hit]")].filter(shown);
+  const place = hits.findIndex((hit) => hit.closest("[data-passage]").contains(here));
+  const go = (element) => {
+    event.preventDefault();
+    element?.focus();
+    element?.closest("[data-passage]")?.scrollIntoView({ block: "nearest" });
+  };
+  if (event.key === "ArrowDown" && hits.length && (here === field || place >= 0)) return go(hits[place + 1] ?? document.querySelector("#next a") ?? hits[place]);
+  if (event.key === "ArrowUp" && here.closest("#next")) return go(hits.at(-1));
+  if (event.key === "ArrowUp" && place >= 0) return go(hits[place - 1] ?? field);
+  if (event.key === "Escape" && place >= 0) return go(field);
+  if (writes) return;
+  if (event.key === "/") return go(field);
+  if (event.key === "?") {
+    event.preventDefault();
+    return document.getElementById("search-help").showModal();
+  }
+  const part = place >= 0 && hits[place].closest("[data-passage]").querySelector(KEYS[event.key.toLowerCase()] ?? "none");
+  if (!part) return;
+  event.preventDefault();
+  part.click();
+});
+
+// The button for more is gone once its answer is there: who stood on it stands on the first new hit.
+let stoodOnNext = false;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id === "next") stoodOnNext = detail.target.contains(document.activeElement);
+});
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (!stoodOnNext || !detail.elt.matches?.("[data-hits]")) return;
+  stoodOnNext = false;
+  detail.elt.querySelector("[data-hit]")?.focus();
+});
