@@ -85,7 +85,7 @@ def search(
     text, notes = _cleaned(text)
     asked = Asked.of(text, phrase=mode == "phrase")
     if asked is None:
-        return Found([], [*notes, *_NOTHING_ASKED] if text else notes)
+        return Found([], notes)
     visible = visible_memories(user, scope)
     table = table_of(visible, scope)
     question = meaning.ask(text) if mode in ("hybrid", "semantic") and table.size else Question()
@@ -220,9 +220,6 @@ def _as_written(term: str, hits: list[Hit]) -> str:
             if term in variants(word, [hit.chunk.document.language]):
                 return word.casefold()
     return term
-
-
-_NOTHING_ASKED = ("There is no word in it: type a word, a name or a question.",)
 
 
 def _cleaned(text: str) -> tuple[str, list[str]]:

@@ -60,13 +60,4 @@ def rows(workspace: Workspace, alice: User) -> Callable[..., Memory]:
 @pytest.fixture
 def index_words() -> Callable[[Memory], None]:
     """For chunks that were added to such a memory since."""
-    return _words
-
-
-def _words(row: Memory) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, regexp_replace(text, %s, ' ', 'g'))"
-            " WHERE memory_id = %s",
-            [TEXT_SEARCH, SEPARATORS, row.pk],
-        )
+    return postings.add

@@ -88,16 +88,16 @@ def test_counts_and_a_correction_are_shown(page, rows):
     assert "?q=whal+%26+co&amp;mode=phrase" in html
 
 
-@pytest.mark.parametrize("query", ["...", "!? -- \u2026", "🐳"])
+@pytest.mark.parametrize("query", ["...", "!? -- \u2026", "-whale"])
 def test_signs_alone_are_explained(page, rows, query):
     rows(WHALE)
     assert "There is no word in this" in page(q=query)
 
 
-@pytest.mark.parametrize("query", ["whale " * 1700, "whale" * 2000, "鯨" * 10_000])
+@pytest.mark.parametrize("query", ["whale " * 1700, "whale" * 2001, "鯨" * 10_001])
 def test_ten_thousand_characters_are_answered(page, rows, query):
     rows(WHALE)
-    assert "Only the first 1,000 characters were searched for." in page(q=query)
+    assert "Only the first 10,000 characters were searched for." in page(q=query)
 
 
 def test_the_end_of_what_can_be_listed(page, client, rows):

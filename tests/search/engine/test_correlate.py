@@ -7,7 +7,7 @@ import pytest
 
 from search.engine import correlate as module
 from search.engine.correlate import Passage, compare, correlate
-from search.engine.sentences import sentences
+from search.engine.sentences import statements
 from tests.search.engine import golden_pairs, held_out_pairs
 
 LABELS = {"contradict": "CONTRADICT", "agree": "AGREE", "complement": "COMPLEMENT", "": "NOTHING"}
@@ -128,9 +128,9 @@ def test_any_text_can_be_compared(text):
 
 def test_sentences_end_where_they_end():
     text = "# Title\n\nDr. Smith met J. Doe at 5 p.m. today. It rained, e.g. in York!\n\n- One more thing here\n"
-    assert sentences(text) == [
+    assert statements(text) == [
         "Dr. Smith met J. Doe at 5 p.m. today.",
         "It rained, e.g. in York!",
         "One more thing here",
     ]
-    assert sentences("白鯨が泳いだ。船が沈んだ。") == ["白鯨が泳いだ。", "船が沈んだ。"]
+    assert statements("白鯨が泳いだ。船が沈んだ。") == ["白鯨が泳いだ。", "船が沈んだ。"]
