@@ -64,7 +64,7 @@ class Restarts:
 class Child:
     """One process in a session of its own, so that Ctrl-C in the terminal reaches only its parent.
 
-    `whole_group` says whether its own children get the stop signal too. Start it from the main thread only: the kernel
+    `whole_group` says whether its own children get the stop signal too; `files` are descriptors that it inherits. Start it from the main thread only: the kernel
     ends it with the thread that forked it.
     """
 
@@ -80,8 +80,9 @@ class Child:
         whole_group: bool = True,
         grace: float = 10,
         needed: bool = True,
+        files: Sequence[int] = (),
     ):
-        self.name, self.needed = name, needed
+        self.name, self.needed, self._files = name, needed, tuple(files)
         self._command, self._environment, self._console, self._folder = command, environment, console, folder
         self._signal, self._whole_group, self._grace = stop_signal, whole_group, grace
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,6 +101,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),
+            pass_fds=self._files,
         )
         self._pump = threading.Thread(target=self._copy, args=(self._process.stdout,), daemon=True)
         self._pump.start()

@@ -87,20 +87,29 @@ class Run:
         self._lock = lock(self.data)
         self._environment.setdefault("MEMVID_EMBEDDER_SOCKET", str(socket_folder(self.data) / "embedder.sock"))
         host = os.environ.get("MEMVID_BIND") or "127.0.0.1"
-        check_port(host, port)
+        self._listener = listen(host, port)
         self._start_stores()
         self._once("migrate", "migrate", "--noinput", "-v0")
-        web = self._child("web", "memvid_site.serve", "-b", host, "-p", str(port), "-v", "0", "--no-server-name",
-                          "--ping-interval", "15", "memvid_site.asgi:application", DATABASE_POOL="1")  # fmt: skip
+        web = self._web("web")
         login = self._once("first run", "first_run", quiet=True)
         self._await_web(web, "127.0.0.1" if host in ("0.0.0.0", "::") else host, port)
         self.console.say("\n" + "\n".join(f"  {line}" for line in (f"open      http://localhost:{port}/", *login)))
+        for number in range(2, web_processes() + 1):
+            self._web(f"web {number}")
         self._child(
             "worker", "celery", "-q", "-A", "memvid_site", "worker", "-l", "WARNING", "--pool", "prefork", "-c", "2",
             "-B", "-s", str(self.data / "beat"), "--without-gossip", "--without-mingle",
             stop_signal=signal.SIGQUIT, whole_group=False, grace=15,
         )  # fmt: skip
         self._child("embedder", "search.embedder", self._environment["MEMVID_EMBEDDER_SOCKET"], needed=False)
+
+    def _web(self, name: str) -> Child:
+        """One of those that take connections from the same socket: Python computes on one core a process."""
+        file = self._listener.fileno()
+        return self._child(
+            name, "memvid_site.serve", "--fd", str(file), "-v", "0", "--no-server-name", "--ping-interval", "15",
+            "memvid_site.asgi:application", DATABASE_POOL="1", files=[file],
+        )  # fmt: skip
 
     def _start_stores(self) -> None:
         for variable, store, check in (
@@ -270,12 +279,17 @@ def lock(data: Path) -> int:
     return descriptor
 
 
-def check_port(host: str, port: int) -> None:
+def web_processes() -> int:
+    from .settings import env_number
+
+    return max(1, env_number("MEMVID_WEB_PROCESSES", min(2, os.cpu_count() or 1)))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Held here, so that nobody finds the port closed while a web process is started again."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        return socket.create_server((host, port), family=family, backlog=512)
     except PermissionError:
         raise Refused(f"port {port} needs root: choose one above 1023, as in PORT=8000 make run") from None
     except OSError as error:
