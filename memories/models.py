@@ -3,7 +3,7 @@
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -25,6 +25,23 @@ class Visibility(models.TextChoices):
     PUBLIC = "public", "Public: anyone with the address may read"
 
 
+SHARED = (Visibility.TEAM, Visibility.PUBLIC)
+
+
+class Rule(NamedTuple):
+    """Who may do something: `shared` roles to memories of the team, `own` roles to those that the person made, and
+    whether those may who are named as writers."""
+
+    shared: tuple[Role, ...]
+    own: tuple[Role, ...]
+    writers: bool = False
+
+
+WRITE = Rule(WRITERS, WRITERS, writers=True)
+MANAGE = Rule(MANAGERS, WRITERS)
+ERASE = Rule((Role.OWNER,), WRITERS)  # it cannot be undone: only an owner of the workspace, or who made the memory
+
+
 class MemoryQuerySet(models.QuerySet):
     """The one place where it is decided who may see, write and manage a memory."""
 
@@ -43,24 +60,19 @@ class MemoryQuerySet(models.QuerySet):
         )
 
     def writable_by(self, user: Any) -> "MemoryQuerySet":
-        return self.filter(
-            Q(visibility__in=(Visibility.TEAM, Visibility.PUBLIC), workspace__in=_workspaces(user, WRITERS))
-            | _own(user, WRITERS)
-            | Q(pk__in=_people(user).filter(writes=True).values("memory"))
-        )
+        return self._by_rule(user, WRITE)
 
     def manageable_by(self, user: Any) -> "MemoryQuerySet":
-        return self.filter(
-            Q(visibility__in=(Visibility.TEAM, Visibility.PUBLIC), workspace__in=_workspaces(user, MANAGERS))
-            | _own(user, WRITERS)
-        )
+        return self._by_rule(user, MANAGE)
 
     def erasable_by(self, user: Any) -> "MemoryQuerySet":
-        """Erasing cannot be undone: only an owner of the workspace, or who made the memory."""
-        return self.filter(
-            Q(visibility__in=(Visibility.TEAM, Visibility.PUBLIC), workspace__in=_workspaces(user, (Role.OWNER,)))
-            | _own(user, WRITERS)
-        )
+        return self._by_rule(user, ERASE)
+
+    def _by_rule(self, user: Any, rule: Rule) -> "MemoryQuerySet":
+        may = Q(visibility__in=SHARED, workspace__in=_workspaces(user, rule.shared)) | _own(user, rule.own)
+        if rule.writers:
+            may |= Q(pk__in=_people(user).filter(writes=True).values("memory"))
+        return self.filter(may)
 
 
 def _workspaces(user: Any, roles: tuple[Role, ...]) -> models.QuerySet:
@@ -128,6 +140,16 @@ class Memory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def allows(self, user: Any, *rules: Rule) -> list[bool]:
+        """The same as the querysets say, for one memory and several rules by two small queries."""
+        role = memberships_of(user).filter(workspace=self.workspace_id).values_list("role", flat=True).first()
+        named = _people(user).filter(memory=self, writes=True).exists()
+        own = role is not None and self.created_by_id == user.pk
+        shared = self.visibility in SHARED
+        return [
+            (shared and role in rule.shared) or (own and role in rule.own) or (named and rule.writers) for rule in rules
+        ]
 
     @property
     def path(self) -> Path:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, TextField, Value, Window
+from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField, Value, Window
 
 from collab.models import User, Workspace
 
 from .access import jobs_visible_to
-from .models import Chunk, Document, Job, JobFile, Memory, MemoryPerson, MemoryQuerySet
+from .models import ERASE, MANAGE, WRITE, Chunk, Document, Job, JobFile, Memory, MemoryPerson, MemoryQuerySet
 from .services import OPEN
 
 SORTS = {
@@ -76,16 +76,7 @@ class Rights:
 
 
 def rights(user: Any, memory: Memory) -> Rights:
-    def among(memories: MemoryQuerySet) -> Exists:
-        return Exists(memories.filter(pk=OuterRef("pk")))
-
-    memories = Memory.objects
-    row = memories.filter(pk=memory.pk).annotate(
-        write=among(memories.writable_by(user)),
-        manage=among(memories.manageable_by(user)),
-        erase=among(memories.erasable_by(user)),
-    )
-    return Rights(**row.values("write", "manage", "erase").get())
+    return Rights(*memory.allows(user, WRITE, MANAGE, ERASE))
 
 
 def trashed_memories(workspace: Workspace, user: User) -> MemoryQuerySet:

@@ -64,8 +64,8 @@ class Restarts:
 class Child:
     """One process in a session of its own, so that Ctrl-C in the terminal reaches only its parent.
 
-    `whole_group` says whether its own children get the stop signal too; `files` are descriptors that it inherits. Start it from the main thread only: the kernel
-    ends it with the thread that forked it.
+    `whole_group` says whether its own children get the stop signal too; `files` are descriptors that it inherits.
+    Start it from the main thread only: the kernel ends it with the thread that forked it.
     """
 
     def __init__(

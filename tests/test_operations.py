@@ -64,11 +64,11 @@ def test_a_port_that_is_taken_is_named_with_a_way_out():
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(Refused, match=rf"port {port} .* PORT={port + 1} make run"):
-            supervisor.check_port("127.0.0.1", port)
+            supervisor.listen("127.0.0.1", port)
 
 
 def test_a_free_port_passes():
-    supervisor.check_port("127.0.0.1", free_port())
+    supervisor.listen("127.0.0.1", free_port()).close()
 
 
 def test_a_data_folder_has_one_run(tmp_path):

@@ -16,7 +16,7 @@ from ..models import Document, Job, Memory
 from .common import back, page_of, readers, say_errors
 
 FIRST = 12
-PER_PAGE = 50
+PER_PAGE = 25
 
 
 def around(request: HttpRequest, memory: Memory, tab: str) -> dict[str, Any]:
