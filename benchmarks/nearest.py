@@ -117,10 +117,7 @@ class _World:
             cursor.execute(f"DROP INDEX IF EXISTS {self._index}")
             while self._chunks < chunks:
                 self._batch(cursor, min(BATCH, chunks - self._chunks))
-            cursor.execute(
-                "UPDATE memories_memory AS m SET chunks_count = (SELECT count(*) FROM memories_chunk AS c"
-                " WHERE c.memory_id = m.id)"
-            )
+        self._list_chunks()
 
     def _batch(self, cursor: Any, count: int) -> None:
         from pgvector import HalfVector
@@ -140,11 +137,31 @@ class _World:
                 copy.write_row((pk, document.memory_id, document.pk, pk, 1, 0, 1, 1, 0, "x", "{}", ""))
         register_halfvec_info(cursor, TypeInfo.fetch(cursor.connection, "halfvec"))
         made = _near(self._real, count, self._numbers)
-        with cursor.copy("COPY search_embedding (model_id, chunk_id, vector) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["int8", "int8", "halfvec"])
-            for place, vector in enumerate(made):
-                copy.write_row((self._model.pk, first + place, HalfVector(vector)))
+        statement = "COPY search_embedding (model_id, memory_id, chunk_id, vector) FROM STDIN (FORMAT BINARY)"
+        with cursor.copy(statement) as copy:
+            copy.set_types(["int8", "uuid", "int8", "halfvec"])
+            for place, (owner, vector) in enumerate(zip(owners, made, strict=True)):
+                memory = documents[min(owner, len(documents) - 1)].memory_id
+                copy.write_row((self._model.pk, memory, first + place, HalfVector(vector)))
         self._chunks += count
+
+    def _list_chunks(self) -> None:
+        """The segments that a search reads its chunks from, without words."""
+        from memories.models import Chunk
+        from search.models import Segment
+        from search.postings import FULL
+
+        Segment.objects.all().delete()
+        for document in self._documents.values():
+            chunks = Chunk.objects.filter(memory=document.memory_id).order_by("pk").values_list("pk", flat=True)
+            pks = np.fromiter(chunks.iterator(chunk_size=50_000), "<i8")
+            for start in range(0, len(pks), FULL):
+                part = pks[start : start + FULL]
+                Segment.objects.create(
+                    memory_id=document.memory_id, size=len(part), last=int(part[-1]), terms=len(part), languages=[],
+                    chunks=part.tobytes(), documents=np.full(len(part), document.pk, "<i8").tobytes(),
+                    added=np.ones(len(part), "<u4").tobytes(), lengths=np.ones(len(part), "<u2").tobytes(),
+                )  # fmt: skip
 
     def index(self) -> None:
         """In memory: about 1.6 KB a row, and by several workers where they have room to share it."""
@@ -167,33 +184,30 @@ class _World:
     # -- measuring
 
     def measured(self, chunks: int, share: str) -> Iterator[Row]:
-        from unittest.mock import patch
-
-        from django.db.models import Sum
-
-        from memories.models import Memory
         from search import meaning
+        from search.filters import table_of, visible_memories
+        from search.scope import Scope
 
-        visible = Memory.objects.visible_to(self._people[share]).present()
-        size = visible.aggregate(chunks=Sum("chunks_count"))["chunks"] or 0
+        visible = visible_memories(self._people[share], Scope())
+        size = table_of(visible, Scope()).size
         if size < NEAREST:
             return
         queries = _near(self._real, QUERIES, np.random.default_rng(3))
         hits, times, walked = 0, [], self._walks()
         for vector in queries:
-            with patch.object(meaning, "_embedded", lambda text, model, vector=vector: vector):
-                begun = time.perf_counter()
-                found = meaning.by_meaning(visible, "query", size, POOL)
-                times.append((time.perf_counter() - begun) * 1000)
-            wanted = self._exact(visible, vector, meaning.LEAST_COSINE)
-            hits += len(wanted.intersection(list(found.cosines)[:NEAREST])) / max(1, len(wanted))
+            begun = time.perf_counter()
+            seen = table_of(visible, Scope())
+            found = meaning.nearest(meaning.Question(vector, self._model), seen, POOL)
+            times.append((time.perf_counter() - begun) * 1000)
+            wanted = self._exact(visible, vector)
+            hits += len(wanted.intersection(seen.chunk(list(found)[:NEAREST]))) / len(wanted)
         name = f"{chunks:,} chunks, {share} visible"
         note = f"{size:,} chunks in reach; the index was walked {self._walks() - walked} times of {QUERIES}"
         yield Row(f"{name}: recall@{NEAREST}", hits / QUERIES, least=LEAST_RECALL, note=note)
         yield Row(f"{name}: vector leg, median", float(np.median(times)), "ms")
         yield Row(f"{name}: vector leg, p95", float(np.quantile(times, 0.95)), "ms")
 
-    def _exact(self, visible: Any, vector: np.ndarray, least: float) -> set[int]:
+    def _exact(self, visible: Any, vector: np.ndarray) -> set[int]:
         from django.db import connection, transaction
         from pgvector import HalfVector
         from pgvector.django import CosineDistance
@@ -201,14 +215,14 @@ class _World:
         from search.models import Embedding
 
         rows = (
-            Embedding.objects.filter(model_id=self._model.pk, chunk__removed=None, chunk__memory__in=visible)
+            Embedding.objects.filter(model_id=self._model.pk, memory__in=visible)
             .annotate(distance=CosineDistance("vector", HalfVector(vector)))
             .order_by("distance")
             .values_list("chunk", "distance")
         )
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_indexscan = off")
-            return {chunk for chunk, distance in rows[:NEAREST] if 1 - distance >= least}
+            return {chunk for chunk, _ in rows[:NEAREST]}
 
     def _walks(self) -> int:
         """How often the index was used: PostgreSQL compares all vectors where it takes that to be cheaper."""

@@ -51,11 +51,11 @@ def ask(text: str) -> Question:
 
 
 def nearest(question: Question, table: Table, most: int) -> dict[int, float]:
-    """Rows of the table and their cosines, the nearest first; those too far off are left out."""
+    """Rows of the table and their cosines, the nearest first, however far off."""
     found = (_exact if table.size <= EXACT else _walked)(question, table, most)
     rows = table.find([chunk for chunk, _ in found])
     near = sorted(((1 - distance, rows[chunk]) for chunk, distance in found if chunk in rows), key=_best_first)
-    return {row: cosine for cosine, row in near[:most] if cosine >= LEAST_COSINE}
+    return {row: cosine for cosine, row in near[:most]}
 
 
 def cosines(question: Question, chunks: Collection[int]) -> dict[int, float]:

@@ -104,7 +104,8 @@ def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20,
     question = meaning.vector_of(chunk.pk)
     if question.vector is None:
         return Found([], question.notes)
-    cosines = meaning.nearest(question, table, POOL + 1)
+    found = meaning.nearest(question, table, POOL + 1)
+    cosines = {row: cosine for row, cosine in found.items() if cosine >= meaning.LEAST_COSINE}
     for row in table.find([chunk.pk]).values():
         cosines.pop(row, None)
     return _found(visible, table, _Ranked(list(cosines), cosines, cosines, None), None, [], "semantic", limit, offset)
@@ -131,6 +132,7 @@ def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
     near = {row: cosine for row, cosine in near.items() if words.allows(row)}
     if mode == "semantic":
         return _Ranked(list(near), near, near, words)
+    near = {row: cosine for row, cosine in near.items() if cosine >= meaning.LEAST_COSINE}
     return _blended(table, words, near, question)
 
 
