@@ -16,7 +16,7 @@ from .align import Change, OldChunk, OrderExhausted, align
 from .errors import IngestError, MemvidError, NotFound
 from .model import ORDER_STEP, Draft, Metadata, Outcome, Source
 from .present import Known
-from .records import Head, Operation, deflate_json, may_inflate
+from .records import Head, Operation, build, deflate_json, may_inflate
 
 MAX_PATH = 1024
 MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
@@ -46,6 +46,7 @@ class Spool:
         self.text_bytes = self.put = self.deleted = self.records = 0
         self._samples: list[bytes] = []
         self._every, self._since = 1, 0
+        self.example = b""  # a document record, as pages hold it
 
     def add(self, record: Operation | Head) -> None:
         with spooling():
@@ -58,6 +59,8 @@ class Spool:
                 self.put += 1
                 self.text_bytes += len(record.text)
                 self._sample(record.text)
+        elif record.put is not None:
+            self.example = build([record], [])[1]
 
     def _sample(self, text: bytes) -> None:
         self._since += len(text)

@@ -133,7 +133,7 @@ class Profile:
 def _profile(
     name: str, codec: str, *, scale: int = 0, error: str = "L", parity: bool = False, size: int = 0
 ) -> Profile:
-    geometry = Geometry(error=error, scale=scale or CODECS[codec].scale, width=size, height=size)
+    geometry = Geometry(error=error, scale=scale or CODECS[codec].scale, width=size, height=size, coding="dense")
     return Profile(name, codec, geometry, parity, options=CODECS[codec].options)
 
 

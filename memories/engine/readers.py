@@ -7,30 +7,16 @@ A page counts only if its digest holds, so no reader can return something wrong.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
 import zxingcpp
 
+from .coding import decodings
 from .errors import Damaged
 from .pages import Page, unpack
 from .symbols import SymbolMaker
-
-ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_DIGIT = np.full(256, 255, np.uint8)
-_DIGIT[np.frombuffer(ALPHABET, np.uint8)] = np.arange(45)
-
-
-def base45_decode(text: str) -> bytes:
-    """RFC 9285, whole triples only; raises Damaged on any other text."""
-    raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
-    digits = _DIGIT[raw]
-    if len(digits) % 3 or (digits > 44).any():
-        raise Damaged("the symbol does not hold Base45")
-    values = digits.reshape(-1, 3).astype(np.uint32) @ np.array([1, 45, 2025], np.uint32)
-    if (values > 0xFFFF).any():
-        raise Damaged("the symbol does not hold Base45")
-    return values.astype(">u2").tobytes()
 
 
 def read_grid(luma: np.ndarray, maker: SymbolMaker) -> Page:
@@ -84,10 +70,10 @@ def readers() -> list[str]:
 
 def _pages(texts: list[str]) -> Iterator[Page]:
     for text in texts:
-        try:
-            yield unpack(base45_decode(text))
-        except Damaged:
-            continue
+        with suppress(Damaged):
+            for data in decodings(text):
+                with suppress(Damaged):
+                    yield unpack(data)
 
 
 def read_with(reader: str, luma: np.ndarray) -> Page | None:

@@ -35,7 +35,7 @@ def pages(path):
     found = {}
     for luma in pictures(path):
         for symbol in zxingcpp.read_barcodes(luma, formats=zxingcpp.BarcodeFormat.QRCode, is_pure=True):
-            raw = base45(symbol.text)
+            raw = dense(symbol.text)
             raw = raw[: 32 + int.from_bytes(raw[22:24], "big")]
             if raw[:3] == b"MV\x01" and blake2b(raw[:24] + raw[32:], digest_size=8).digest() == raw[24:32]:
                 page = Page(*struct.unpack(">3xB8sIIH10x", raw[:32]), raw[32:], raw)
@@ -50,10 +50,15 @@ def pictures(path):
                 yield from [frame.to_ndarray(format="gray") for frame in packet.decode()]
 
 
-def base45(text):
-    values = [SIGNS.get(sign, 0) for sign in text]
-    triples = zip(values[::3], values[1::3], values[2::3], strict=False)
-    return b"".join((a + b * 45 + c * 2025 & 0xFFFF).to_bytes(2, "big") for a, b, c in triples)
+def dense(text):
+    return b"".join(group(text[at : at + 70]) for at in range(0, len(text), 70))
+
+
+def group(text):
+    size, value = max(n for n in range(49) if 256**n <= 45 ** len(text)), 0
+    for sign in text:
+        value = value * 45 + SIGNS.get(sign, 0)
+    return (value % 256**size).to_bytes(size, "big")
 
 
 def whole(run, before, number):
