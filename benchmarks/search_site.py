@@ -1,10 +1,12 @@
-"""How long a search takes on the site: `python -m benchmarks.search_site [CHUNKS [USERS]]`.
+"""How long a search takes on the site: `python -m benchmarks.search_site --corpus DIR [--chunks N ...] [--users 4]`.
 
 Own PostgreSQL and Valkey in a folder that is removed again, one web process (this one: the view is called as the
-server calls it, in threads), and the real embedder beside it. Two memories of five are another team's. The texts are
-made-up words; the vectors of the chunks are drawn at random, which is harder for the index than real ones.
+server calls it, in threads), and the real embedder beside it. Two memories of ten are another team's. A chunk is four
+pieces of the corpus, its vector a made-up one near one of many topics. Half of the queries are long everyday
+questions, half are a few words of a chunk.
 """
 
+import argparse
 import os
 import random
 import subprocess
@@ -18,19 +20,45 @@ from pathlib import Path
 
 import numpy as np
 
-MEMORIES = 5
-ROUNDS = 10
-WORDS = 4_000
+MEMORIES = 10
+ROUNDS = 25
+PIECE = 250  # characters
+BATCH = 5_000
+QUESTIONS = (
+    "what did the old man say to the young woman about love",
+    "why was the father angry with his eldest son after the trial",
+    "how do you get to the castle on the hill in winter when the river is frozen",
+    "who was the stranger at the inn and what did he want from them",
+    "he could not remember when he had last been so happy in his whole life",
+    "the meaning of freedom and responsibility for a man who has lost his faith",
+    "how much money did she bring into the marriage",
+    "what is the name of the horse and who gave it to him",
+)
 
 
-def main(chunks: int = 10_000, users: int = 20) -> None:
+def main() -> None:
+    args = _parse()
     with _site() as folder:
-        who = _fill(chunks)
-        _wait_for_model(folder)
-        for label, crowd in (("one user", 1), (f"{users} users at once", users)):
-            times = sorted(_measure(who, crowd))
-            middle, high = times[len(times) // 2], times[int(len(times) * 0.95)]
-            print(f"{chunks:,} chunks, {label}: median {middle * 1000:.0f} ms, p95 {high * 1000:.0f} ms")
+        world = _World(args.corpus)
+        for chunks in sorted(args.chunks):
+            begun = time.perf_counter()
+            world.fill(chunks)
+            print(f"{chunks:,} chunks: filled and indexed in {time.perf_counter() - begun:.0f} s", flush=True)
+            _wait_for_model(folder)
+            world.measure(1)  # what is kept between searches is there now
+            for label, crowd in (("one person", 1), (f"{args.users} people at once", args.users)):
+                times = sorted(world.measure(crowd))
+                middle, high = times[len(times) // 2], times[int(len(times) * 0.95)]
+                print(f"{chunks:,} chunks, {label}: median {middle:.0f} ms, p95 {high:.0f} ms", flush=True)
+    print(f"load at the end {os.getloadavg()[0]:.2f}; {os.cpu_count()} cores")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_site", description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="a folder with .txt files of prose")
+    parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 100_000], metavar="N")
+    parser.add_argument("--users", type=int, default=4)
+    return parser.parse_args()
 
 
 @contextmanager
@@ -62,53 +90,94 @@ def _site() -> Iterator[Path]:
             postgres.stop()
 
 
-def _text(words: list[str], chosen: random.Random) -> str:
-    return " ".join(words[int(len(words) * chosen.random() ** 3)] for _ in range(150))
+class _World:
+    def __init__(self, corpus: Path):
+        from collab.models import Membership, Role, User, Workspace
+        from memories.models import Commit, Memory
+        from search.engine.embedder import DEFAULT_MODEL
+        from search.models import EmbeddingModel
 
+        text = "".join(path.read_text("utf-8", "replace") for path in sorted(corpus.rglob("*.txt"))).replace("\0", "")
+        self._pieces = [text[start : start + PIECE] for start in range(0, len(text) - PIECE, PIECE)]
+        self._chosen, self._numbers = random.Random(1), np.random.default_rng(2)
+        self._topics = self._numbers.standard_normal((2_000, 384)).astype(np.float32)
+        self._who = User.objects.create_user("bench@example.org", "a long password")
+        ours, theirs = Workspace.objects.create(name="Ours"), Workspace.objects.create(name="Theirs")
+        Membership.objects.create(workspace=ours, user=self._who, role=Role.EDITOR)
+        self._model = EmbeddingModel.objects.create(name=DEFAULT_MODEL, dimensions=384, active=True)
+        self._memories = [
+            Memory.objects.create(workspace=theirs if place in (3, 7) else ours, name=f"Memory {place}", head=1)
+            for place in range(MEMORIES)
+        ]
+        for memory in self._memories:
+            Commit.objects.create(
+                memory=memory, number=1, time="2026-01-01T00:00Z", hash="0", first_frame=0, frames=1, put=1, deleted=0
+            )
+        self._chunks = 0
 
-def _vocabulary() -> list[str]:
-    chosen = random.Random(1)
-    return ["".join(chosen.choices("etaoinshrdlucmfwyp", k=chosen.randint(3, 9))) for _ in range(WORDS)]
+    def fill(self, chunks: int) -> None:
+        from django.db import connection
 
+        from search import vectors
 
-def _fill(chunks: int):
-    from django.db import connection
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP INDEX IF EXISTS {vectors.index_name(self._model)}")
+            for memory in self._memories:
+                self._add(cursor, memory, (chunks - self._chunks) // MEMORIES)
+            cursor.execute(f"SET maintenance_work_mem = '{max(64, chunks * 1_700 >> 20)}MB'")
+            vectors._make_index(self._model)
+            cursor.execute("VACUUM ANALYZE")
+        self._chunks = chunks
 
-    from collab.models import Membership, Role, User, Workspace
-    from memories.mirroring import SEPARATORS, TEXT_SEARCH
-    from memories.models import Chunk, Document, Memory
-    from search import vectors
-    from search.engine.embedder import DEFAULT_MODEL
+    def _add(self, cursor, memory, count: int) -> None:
+        from memories.models import Chunk, Document
+        from search import postings, vectors
 
-    who = User.objects.create_user("bench@example.org", "a long password")
-    ours, theirs = Workspace.objects.create(name="Ours"), Workspace.objects.create(name="Theirs")
-    Membership.objects.create(workspace=ours, user=who, role=Role.EDITOR)
-    model = vectors.model_row(DEFAULT_MODEL, 384)
-    words, chosen, numbers = _vocabulary(), random.Random(2), np.random.default_rng(3)
-    each = chunks // MEMORIES
-    for place in range(MEMORIES):
-        home = theirs if place % 5 in (1, 3) else ours
-        memory = Memory.objects.create(workspace=home, name=f"Memory {place}", chunks_count=each, head=1)
+        number = memory.documents.count() + 1
         document = Document.objects.create(
-            memory=memory, number=1, path="a.txt", media_type="text/plain", size=1, digest="", added=1, changed=1
-        )
-        rows = Chunk.objects.bulk_create(
-            [
-                Chunk(memory=memory, document=document, order=order, added=1, frame=order, size=1, lines=0,
-                      text=_text(words, chosen))
-                for order in range(each)
-            ],
-            batch_size=1000,
+            memory=memory, number=number, path=f"{number}.txt", media_type="text/plain", size=1, digest="", added=1,
+            changed=1,
         )  # fmt: skip
-        drawn = numbers.standard_normal((each, 384)).astype(np.float32)
-        vectors.store(model, [vectors.Row(row.pk, None, vector) for row, vector in zip(rows, drawn, strict=True)])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE memories_chunk SET words = to_tsvector(%s::regconfig, regexp_replace(text, %s, ' ', 'g'))",
-            [TEXT_SEARCH, SEPARATORS],
-        )
-        cursor.execute("ANALYZE")
-    return who
+        columns = 'memory_id, document_id, "order", added, frame, frame_span, size, lines, text, metadata, flag'
+        with cursor.copy(f"COPY memories_chunk ({columns}) FROM STDIN") as copy:
+            for order in range(count):
+                text = " ".join(self._chosen.choices(self._pieces, k=4))
+                copy.write_row((memory.pk, document.pk, order, 1, order, 1, len(text), 5, text, "{}", ""))
+        postings.add(memory)
+        keys = list(Chunk.objects.filter(document=document).order_by("pk").values_list("pk", flat=True))
+        for start in range(0, count, BATCH):
+            some = keys[start : start + BATCH]
+            near = self._topics[self._numbers.integers(0, len(self._topics), len(some))]
+            made = near + 0.5 * self._numbers.standard_normal(near.shape).astype(np.float32)
+            made /= np.linalg.norm(made, axis=1, keepdims=True)
+            vectors.store(self._model, [vectors.Row(pk, None, one) for pk, one in zip(some, made, strict=True)])
+
+    def measure(self, crowd: int) -> list[float]:
+        """Milliseconds of ROUNDS searches of each."""
+        from django.db import connection
+        from django.test import Client
+
+        times, start = [], threading.Barrier(crowd)
+
+        def ask(number: int) -> None:
+            client, chosen = Client(SERVER_NAME="localhost"), random.Random(f"{crowd} {number}")
+            client.force_login(self._who)
+            start.wait()
+            for turn in range(ROUNDS):
+                words = chosen.choice(self._pieces).split()[1:-1]
+                query = f"{chosen.choice(QUESTIONS)} {chosen.choice(words)}" if turn % 2 else " ".join(words[:3])
+                begun = time.perf_counter()
+                answer = client.get("/search/", {"q": query}, headers={"HX-Request": "true"})
+                times.append((time.perf_counter() - begun) * 1000)
+                assert answer.status_code == 200 and b"by words only" not in answer.content
+            connection.close()
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(crowd)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return times
 
 
 def _wait_for_model(folder: Path) -> None:
@@ -119,31 +188,5 @@ def _wait_for_model(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _measure(who, crowd: int) -> list[float]:
-    from django.db import connection
-    from django.test import Client
-
-    words, times, start = _vocabulary(), [], threading.Barrier(crowd)
-
-    def ask(number: int) -> None:
-        client, chosen = Client(SERVER_NAME="localhost"), random.Random(number)
-        client.force_login(who)
-        start.wait()
-        for _ in range(ROUNDS):
-            query = " ".join(chosen.choices(words, k=3))
-            began = time.perf_counter()
-            answer = client.get("/search/", {"q": query}, headers={"HX-Request": "true"})
-            times.append(time.perf_counter() - began)
-            assert answer.status_code == 200 and b"by words only" not in answer.content
-        connection.close()
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(crowd)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
-
-
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main()
