@@ -17,9 +17,12 @@ from .scope import Scope
 
 UNSEEN = "A memory that is not there"
 SEVERAL = ("memory", "tag", "type")
-ORDER = ("q", "like", "mode", *SEVERAL, "author", "path", "since", "until", "as_of", "commit", "group", "news")
+ORDER = (
+    "q", "like", "mode", *SEVERAL, "author", "path", "since", "until", "as_of", "commit", "group", "news", "view",
+    "changed_since",
+)  # fmt: skip
 FILTERS = (*SEVERAL, "author", "path", "since", "until", "as_of", "commit")
-DEFAULTS = {"mode": "hybrid", "group": "yes"}
+DEFAULTS = {"mode": "hybrid", "group": "yes", "view": "passages"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,17 @@ class Address:
     @property
     def mode(self) -> str:
         return self.one("mode") or DEFAULTS["mode"]
+
+    @property
+    def view(self) -> str:
+        """Of forms.VIEW_NAMES; a passage that others should be like is looked at as passages."""
+        return (not self.like and self.one("view")) or DEFAULTS["view"]
+
+    @property
+    def changed_since(self) -> datetime | None:
+        """The beginning of the day whose changes are asked for."""
+        day = self.one("changed_since")
+        return timezone.make_aware(datetime.fromisoformat(day)) if day else None
 
     @property
     def grouped(self) -> bool:

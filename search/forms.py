@@ -33,10 +33,11 @@ TYPE_NAMES = {
     "office": "Office documents",
     "code": "Code",
 }
+VIEW_NAMES = {"passages": "Passages", "agreement": "Agreement", "over-time": "Over time"}
 FILTER_NAMES = {
     "mode": "way of searching", "memory": "memory", "tag": "tag", "type": "type", "author": "author", "path": "path",
     "since": "first day", "until": "last day", "as_of": "day in the past", "commit": "commit", "group": "grouping",
-    "like": "passage", "news": "time of the last look",
+    "like": "passage", "news": "time of the last look", "view": "view", "changed_since": "day of the changes",
 }  # fmt: skip
 
 
@@ -84,6 +85,8 @@ class SearchForm(forms.Form):
     group = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
     like = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_KEY)
     news = forms.IntegerField(required=False, min_value=1, max_value=2**32)
+    view = forms.ChoiceField(required=False, choices=list(VIEW_NAMES.items()))
+    changed_since = _day("What changed since")
     offset = forms.IntegerField(required=False, min_value=0, max_value=FURTHEST)
 
     @property

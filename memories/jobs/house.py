@@ -109,6 +109,8 @@ def empty_trash() -> int:
 
 def delete_for_good(memory: Memory) -> bool:
     """Files first: a row in the trash whose file is gone goes the next time, a file without a row would stay."""
+    from search import conversations  # search knows memories, not the other way
+
     lock = lock_path(memory)
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
@@ -116,6 +118,7 @@ def delete_for_good(memory: Memory) -> bool:
         with locks.writer(lock):
             delete_memory_files(memory)
             mirror.take_down(memory)
+            conversations.forget(memory)  # others may quote it, in questions about several
             memory.delete()
     except Locked:
         return False

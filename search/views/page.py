@@ -14,15 +14,18 @@ from memories.models import Memory
 from memories.queries import tags_of
 
 from .. import answers, embedding, export, queries, querylog, saved
-from ..address import UNSEEN, Address
+from ..address import DEFAULTS, UNSEEN, Address
 from ..answers import Answer
-from ..forms import FURTHEST, MODE_NAMES, TYPE_NAMES
+from ..forms import FURTHEST, MODE_NAMES, TYPE_NAMES, VIEW_NAMES
 from ..models import SavedSearch
+from ..queries import Found
 from .common import address_of, is_part
+from .insight import agreement_of, over_time_of
 
 PAGE = 20
 QUICK = 6
 SINGLE = ("author", "path", "since", "until", "as_of", "commit", "group", "like")
+INSIGHT = {"agreement": agreement_of, "over-time": over_time_of}
 TYPED = "X-Search-Typed"  # a request that a key caused: its address replaces the one before, and it is not logged yet
 
 
@@ -31,7 +34,8 @@ TYPED = "X-Search-Typed"  # a request that a key caused: its address replaces th
 def search(request: HttpRequest) -> HttpResponse:
     """The page; for htmx its results alone, or the next of them."""
     address = address_of(request)
-    answer = answers.answer(request.user, address, PAGE)
+    insight = INSIGHT.get(address.view) if address.text else None
+    answer = Answer(address, Found([])) if insight else answers.answer(request.user, address, PAGE)
     part, typed = is_part(request), TYPED in request.headers
     ticket = querylog.ticket(request.user, _workspace(request), answer)
     if ticket and not typed and not address.offset:
@@ -40,7 +44,7 @@ def search(request: HttpRequest) -> HttpResponse:
     if not (part and address.asks):
         context["saved"] = _saved(request)
     if not part:
-        context |= _around(request, address, context["names"])
+        context |= _around(request, address, context["names"]) | (insight(request.user, address) if insight else {})
     response = render(request, _template(part, address.offset), context)
     if part and not address.offset:
         response["HX-Replace-Url" if typed else "HX-Push-Url"] = f"{request.path}?{address.write()}"
@@ -89,8 +93,20 @@ def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
         "next": address.write(offset=ahead) if found.more and ahead <= FURTHEST else "",
         "counts": " ".join(f"{memory}:{count}" for memory, count in found.counts.items()),
         "params": address.write(), "exact": address.write(mode="phrase"), "cleared": address.without_filters(),
-        "kinds": export.NAMES.items(), "recent": [] if address.asks else querylog.recent(request.user),
+        "kinds": export.NAMES.items(), "tabs": _tabs(address),
+        "recent": [] if address.asks else querylog.recent(request.user),
     }  # fmt: skip
+
+
+def _tabs(address: Address) -> list[dict[str, Any]]:
+    """Views of what the same words find."""
+    if not address.text:
+        return []
+    return [
+        {"key": view, "label": label, "current": view == address.view,
+         "rest": address.write(view=None if view == DEFAULTS["view"] else view)}
+        for view, label in VIEW_NAMES.items()
+    ]  # fmt: skip
 
 
 def _around(request: HttpRequest, address: Address, names: dict[UUID, str]) -> dict[str, Any]:

@@ -215,3 +215,31 @@ def test_no_address_is_an_error(client, alice, two, path, query, other):
     names = ("memory", "tag", "type", "author", "path", "since", "until", "as_of", "commit", "mode", "changed_since")
     assert client.get(path, {"q": query, **dict.fromkeys(names, other)}).status_code == 200
     assert client.get(path, {"q": "bridge whale, " * 200}).status_code == 200
+
+
+# -- the tabs of the search page
+
+
+def test_a_tab_keeps_words_and_filters_and_needs_no_script(get, two):
+    html = get("/search/", q="how long is the bridge", tag="", author="Alice", view="agreement")
+    assert 'href="?q=how+long+is+the+bridge&amp;author=Alice&amp;view=over-time"' in html
+    assert 'href="?q=how+long+is+the+bridge&amp;author=Alice"' in html
+    assert 'name="view" value="agreement" form="search-form"' in html
+    assert "300 metres" in html and 'aria-label="Remove the filter by Alice"' in html
+    assert "First said" in get("/search/", q="bridge long", view="over-time")
+    assert "Nothing" not in html and 'id="tab-agreement"' not in get("/search/", view="agreement")
+
+
+def test_a_part_answers_at_once_and_fetches_its_view(client, alice, two):
+    client.force_login(alice)
+    response = client.get("/search/", {"q": "bridge", "view": "over-time"}, headers={"HX-Request": "true"})
+    assert response["HX-Push-Url"] == "/search/?q=bridge&view=over-time"
+    assert f'hx-get="{TIME}?q=bridge&amp;view=over-time"' in response.content.decode()
+
+
+def test_the_changes_of_a_day_are_asked_for_in_the_address(get, rows):
+    row = rows({"a.txt": [SHORT]})
+    second_commit(row, SHORT, LONG)
+    assert "since 1 February 2026" in get(TIME, q="bridge long", changed_since="2026-02-01")
+    assert "What changed" not in get(TIME, q="bridge long", changed_since="2026-05-01")
+    assert get(TIME, q="bridge long", changed_since="nonsense")
