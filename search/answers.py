@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Func, Max, QuerySet, TextField, Value
-from django.db.models.functions import MD5, Lower
+from django.db.models import F, Max
 
 from memories.models import Chunk, Commit, Memory
 
 from . import queries
 from .address import Address
 from .queries import Found, Hit
+from .snippets import LOOKED_AT
 
 LIKE_LENGTH = 600  # characters of a passage that others are compared with
 _NO_WORD = re.compile(r"[^\w\s]+")
@@ -70,8 +70,13 @@ def answer(user: Any, address: Address, limit: int) -> Answer:
     if like is None:
         note = "The passage that others should be like is no longer there, or you may not see it: search for its words."
         return Answer(address, Found([], [note]))
+    found = queries.like(user, like, address.scope, limit=limit, offset=address.offset)
+    if found.hits or not found.notes:
+        return Answer(address, found, _passages(address, found.hits, like), like=like)
     text = " ".join(_NO_WORD.sub(" ", like.text[:LIKE_LENGTH]).split())
-    return replace(_answered(user, address, text, limit, without=like), like=like)
+    by_words = _answered(user, address, text, limit, without=like)
+    notes = [*by_words.found.notes, f"{found.notes[0]} These share its words."]
+    return replace(by_words, found=replace(by_words.found, notes=notes), like=like)
 
 
 def passage(user: Any, pk: int) -> Chunk | None:
@@ -95,14 +100,12 @@ def _answered(user: Any, address: Address, text: str, limit: int, without: Chunk
 
 def _passages(address: Address, hits: list[Hit], without: Chunk | None) -> list[Passage]:
     """Each text once: the others that say the same are named beside it."""
-    same = _digests([hit.chunk.pk for hit in hits] + ([without.pk] if without else []))
     commits = _commits({hit.memory.pk for hit in hits}, address.scope.as_of)
     texts: dict[str, list[tuple[int, Hit]]] = {}
     for place, hit in enumerate(hits, address.offset + 1):
-        digest = same.get(hit.chunk.pk, str(place))  # it may have been removed since it was ranked
-        texts.setdefault(digest, []).append((place, hit))
+        texts.setdefault(_same(hit.chunk.beginning), []).append((place, hit))
     if without:
-        texts.pop(same.get(without.pk, ""), None)
+        texts.pop(_same(without.text[:LOOKED_AT]), None)
     return [
         Passage(
             hit, place, at=commits(hit.memory.pk), also=tuple(other for _, other in others),
@@ -112,13 +115,9 @@ def _passages(address: Address, hits: list[Hit], without: Chunk | None) -> list[
     ]  # fmt: skip
 
 
-def _digests(chunks: list[int]) -> dict[int, str]:
+def _same(text: str) -> str:
     """Alike where only spaces and cases differ."""
-    words = Func(
-        Lower("text"), Value(r"\s+"), Value(" "), Value("g"), function="regexp_replace", output_field=TextField()
-    )
-    rows: QuerySet = Chunk.objects.filter(pk__in=chunks).annotate(same=MD5(words))
-    return dict(rows.values_list("pk", "same")) if chunks else {}
+    return " ".join(text.casefold().split())
 
 
 def _commits(memories: set[UUID], as_of: int | datetime | None) -> Callable[[UUID], int | None]:

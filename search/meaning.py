@@ -20,7 +20,9 @@ from .table import Table
 # Up to so many chunks in reach every vector is compared, which is exact; above, the HNSW index is walked until
 # enough of what it finds may be seen.
 EXACT = 20_000
-BREADTH = 200  # candidates that the walk keeps: hnsw.ef_search of every connection (settings)
+# Candidates that the walk keeps: hnsw.ef_search of every connection (settings), and from LARGE chunks on. Of a million
+# vectors, 500 around each of 2,000, 200 find 92 % of the nearest ten; of 100,000, 99.9 %.
+BREADTH, WIDE, LARGE = 200, 800, 300_000
 MOST_ASKED = 1_000
 # Further off than this nothing is meant. Of 1,012 passages from six novels the nearest to a query about nothing in
 # them was at 0.15 to 0.28 and the tenth at 0.11 to 0.21; to one about them, at 0.33 to 0.63 and 0.24 to 0.56
@@ -108,8 +110,9 @@ def _walked(question: Question, table: Table, most: int) -> list[tuple[int, floa
     stored = Cast("vector", HalfVectorField(dimensions=question.model.dimensions))
     rows = _with_distance(_embeddings(question).filter(memory__in=table.memories), question, stored)
     ordered = rows.order_by("distance").values_list("chunk", "distance")[:most]
-    if most <= BREADTH:
+    breadth = max(most, WIDE if table.rows >= LARGE else BREADTH)
+    if breadth == BREADTH:
         return list(ordered)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(most)])
+        cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(breadth)])
         return list(ordered)

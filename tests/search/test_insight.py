@@ -18,7 +18,7 @@ from search.timeline import timeline
 
 pytestmark = pytest.mark.django_db
 SHORT, LONG = "The bridge is 300 metres long.", "The bridge is 310 metres long."
-NO_NUL = partial(st.text, st.characters(exclude_characters="\0"))  # which no address may hold
+NO_NUL = partial(st.text, st.characters(exclude_characters="\0", codec="utf-8"))  # which no address may hold
 AGREEMENT, TIME = "/search/agreement/", "/search/over-time/"
 
 
