@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from memories.models import Chunk, Commit, Job, Memory
 
-from . import meaning, snippets
+from . import meaning, snippets, typos
 from .engine import fusion, tokens
 from .filters import table_of, visible_memories
 from .meaning import Question
@@ -212,16 +212,19 @@ def _why(ranked: _Ranked, row: int) -> tuple[str, ...]:
 
 def _correction(asked: Asked, words: Words, hits: list[Hit]) -> str:
     """The query with the words that were taken for misspelt ones, as the first hits write them."""
-    written = {term: _as_written(term, hits) for term in words.replaced.values()}
-    return " ".join(written[words.replaced[word]] if word in words.replaced else word for word in asked.words)
+    return " ".join(_as_written(words.replaced[word], word, hits) if word in words.replaced else word
+                    for word in asked.words)  # fmt: skip
 
 
-def _as_written(term: str, hits: list[Hit]) -> str:
-    for hit in hits:
-        for word in tokens.words(hit.chunk.beginning):
-            if term in variants(word, [hit.chunk.document.language]):
-                return word.casefold()
-    return term
+def _as_written(term: str, misspelt: str, hits: list[Hit]) -> str:
+    """Of the forms that stand under the term, the one that is nearest to what was typed."""
+    forms = {
+        word.casefold()
+        for hit in hits
+        for word in set(tokens.words(hit.chunk.beginning))
+        if term in variants(word, [hit.chunk.document.language])
+    }
+    return typos.nearest(misspelt.casefold(), forms) or term
 
 
 def _cleaned(text: str) -> tuple[str, list[str]]:

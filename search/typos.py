@@ -40,6 +40,13 @@ def similar_to(table: Table, terms: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda term: (found[term], term))[:MOST]
 
 
+def nearest(word: str, forms: Iterable[str]) -> str:
+    """Empty where there are none."""
+    from rapidfuzz.distance import OSA
+
+    return min(forms, key=lambda form: (OSA.distance(word, form), form), default="")
+
+
 def _near(table: Table, word: str, allowed: int) -> dict[str, int]:
     first = Q()
     for letter in {word[0], word[1]}:

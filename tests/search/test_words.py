@@ -67,6 +67,11 @@ def test_a_correction_is_told_in_the_words_of_the_text(library, alice):
     assert search(alice, '"evrybody knew"', mode="keyword").hits == [], "what is quoted is meant as it stands"
 
 
+def test_a_correction_has_the_form_that_is_nearest_to_what_was_typed(rows, alice):
+    rows({"a.txt": ["it was vacuumed, as a vacuum does, vacuuming"]})
+    assert search(alice, "vacum ", mode="keyword").correction == "vacuum"
+
+
 def test_fuzzy_finds_what_is_written_nearly_like_a_word_that_is_there_too(rows, alice):
     rows({"a.txt": ["the colour of money"], "b.txt": ["the color of money"]})
     assert paths(search(alice, "colour", mode="keyword")) == ["a.txt"]
