@@ -120,7 +120,7 @@ def test_a_day_in_the_life_of_a_run(start, data):
     children = run.processes()
     assert {"web", "worker", "embedder", "database"} <= set(children)
     children["web"].kill()
-    run.until("web ended with -9, starting it again")
+    run.until("web.* ended with -9, starting it again")
     await_status(f"{run.base}/readyz", 200, run.process)
     children["database"].kill()
     run.until("Postgres ended with")

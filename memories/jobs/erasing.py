@@ -175,10 +175,11 @@ def _saying(name: str) -> models.QuerySet[LogEntry]:
 
 
 def _empty_tables() -> None:
-    """Dead rows are made free now, not when the server finds time; their bytes go when the space is used again."""
+    """Dead rows are made free now, not when the server finds time; their bytes go when the space is used again. And
+    the planner's statistics quote frequent and sampled values: they are taken anew."""
     from search.models import Conversation, Posting, Segment, Turn
 
     with connection.cursor() as cursor:
         quoting = (Posting, Segment, Turn, Conversation)
         for relation in (*EMPTIED, *quoting, *(r.related_model for r in Chunk._meta.related_objects)):
-            cursor.execute(f"VACUUM {connection.ops.quote_name(relation._meta.db_table)}")
+            cursor.execute(f"VACUUM (ANALYZE) {connection.ops.quote_name(relation._meta.db_table)}")

@@ -139,6 +139,7 @@ EVERY_JSON = {
     "repair": ("repair m.mp4 -o r.mp4", "documents"),
     "vacuum": ("vacuum m.mp4 -o v.mp4", "documents"),
     "search": ("search -v m.mp4 -q whale", "results"),
+    "multi-search": ("multi-search whale m.mp4", "results"),
     "chat": ("chat m.mp4 -q whale", "answer"),
     "info": ("info m.mp4", "chunks"),
     "history": ("history m.mp4", "commits"),

@@ -85,6 +85,8 @@ def live_through(memory: Memory) -> None:
         turn.refresh_from_db()
         assert WORD in str(turn.pieces)
     searched_for(memory)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # the planner's statistics quote what stands in the tables
 
 
 async def _answered(found: asking.Found, question: str) -> Draft:
