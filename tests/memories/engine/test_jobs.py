@@ -14,7 +14,7 @@ from memories.engine.config import Config
 from memories.engine.errors import Locked, MemvidError, NotFound
 from memories.engine.jobs import JobStore, get_indexing_status, submit_background_indexing, wait_for_indexing
 
-DEADLINE = 30
+DEADLINE = 180  # seconds, on a machine that does other things too
 
 # A worker whose work is to say that it began, and to end when a line arrives in the pipe.
 WORKER = """
