@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
 from pgvector import HalfVector
+
+from memories.models import Job
 
 from . import embedding
 from .embedding import QUERY_TIMEOUT, EmbedderAway
@@ -39,14 +42,29 @@ class Question:
     notes: list[str] = field(default_factory=list)
 
 
-def ask(text: str) -> Question:
-    model = EmbeddingModel.objects.filter(active=True).first()
-    if model is None:
-        return Question(notes=["Searched by words only: no passage has been indexed by meaning yet."])
+# Written out, as putting a query together takes longer than its answer.
+IN_USE = """
+SELECT EXISTS (SELECT FROM memories_job WHERE kind = %s AND state = ANY(%s) AND memory_id = ANY(%s)),
+    model.id, model.name, model.dimensions
+FROM (VALUES (1)) AS once LEFT JOIN search_embeddingmodel AS model ON model.active
+"""
+WORKING = [Job.State.QUEUED.value, Job.State.RUNNING.value]
+INDEXING = "Some passages are still being indexed by meaning; until then only their words are found."
+
+
+def ask(text: str, memories: Collection[UUID]) -> Question:
+    """`memories`: those that will be searched."""
+    with connection.cursor() as cursor:
+        cursor.execute(IN_USE, [Job.Kind.INDEX.value, WORKING, list(memories)])
+        indexing, *facts = cursor.fetchone()
+    notes = [INDEXING] if indexing else []
+    if facts[0] is None:
+        return Question(notes=["Searched by words only: no passage has been indexed by meaning yet.", *notes])
+    model = EmbeddingModel.from_db(None, ("id", "name", "dimensions"), facts)
     try:
-        return Question(_embedded(text, model), model)
+        return Question(_embedded(text, model), model, notes)
     except EmbedderAway as error:
-        return Question(notes=[f"Searched by words only: {error}."])
+        return Question(notes=[f"Searched by words only: {error}.", *notes])
 
 
 def nearest(question: Question, table: Table, most: int) -> dict[int, float]:

@@ -26,7 +26,7 @@ class Links(NamedTuple):
 @register.simple_tag
 def links(hit: Hit, at: int | None = None) -> Links:
     """`at`: the commit that document and frame are shown as of."""
-    memory, frame, chunk = hit.memory.pk, hit.frame, hit.chunk.pk
+    memory, frame, chunk = hit.memory.pk, hit.frame, hit.chunk
     then = f"&amp;at={at}" if at else ""
     return Links(
         mark_safe(f"{_address('document', hit.document, memory)}?chunk={hit.order}{then}"),
