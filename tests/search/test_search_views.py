@@ -99,7 +99,7 @@ def test_an_address_that_makes_no_sense_is_not_found(client, alice, query):
     assert client.get(URL, {"q": "x"} | query).status_code == 404
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.dictionaries(st.sampled_from(["q", "memory", "offset"]), st.text(max_size=30) | st.integers(0, 99)))
 def test_no_query_is_too_odd(client, alice, rows_once, query):
     client.force_login(alice)
