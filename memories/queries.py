@@ -162,6 +162,12 @@ def jobs_writable_by(user: User) -> QuerySet[Job]:
     return Job.objects.filter(Q(created_by=user) | Q(memory__in=Memory.objects.writable_by(user)))
 
 
+def open_exports(memory: Memory) -> dict[bool, Job]:
+    """The downloads that are being prepared of the memory as it is now, by whether they will hold its history."""
+    jobs = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=OPEN, params__head=memory.head_hash)
+    return {bool(job.params.get("history")): job for job in jobs}
+
+
 def ready_exports(memory: Memory) -> dict[bool, Job]:
     """The prepared downloads of the memory as it is now, by whether they hold its history."""
     done = memory.jobs.filter(kind=Job.Kind.EXPORT, state=Job.State.DONE, params__head=memory.head_hash)
