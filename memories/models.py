@@ -52,12 +52,12 @@ class MemoryQuerySet(models.QuerySet):
         return self.exclude(deleted_at=None)
 
     def visible_to(self, user: Any) -> "MemoryQuerySet":
-        return self.filter(
-            Q(visibility=Visibility.PUBLIC)
-            | Q(visibility=Visibility.TEAM, workspace__in=memberships_of(user).values("workspace"))
-            | _own(user, tuple(Role))
-            | Q(pk__in=_people(user).values("memory"))
-        )
+        return self.filter(Q(visibility=Visibility.PUBLIC) | _known(user))
+
+    def with_jobs_for(self, user: Any) -> "MemoryQuerySet":
+        """Whose jobs the person may know of. A job names people, and files that are in no memory: it is not public.
+        What lies in the trash is known to who may restore it."""
+        return self.filter(_known(user)).present() | self.manageable_by(user)
 
     def writable_by(self, user: Any) -> "MemoryQuerySet":
         return self._by_rule(user, WRITE)
@@ -77,6 +77,12 @@ class MemoryQuerySet(models.QuerySet):
 
 def _workspaces(user: Any, roles: tuple[Role, ...]) -> models.QuerySet:
     return memberships_of(user, roles).values("workspace")
+
+
+def _known(user: Any) -> Q:
+    """What somebody sees for being who they are."""
+    members = Q(visibility__in=SHARED, workspace__in=_workspaces(user, tuple(Role)))
+    return members | _own(user, tuple(Role)) | Q(pk__in=_people(user).values("memory"))
 
 
 def _own(user: Any, roles: tuple[Role, ...]) -> Q:

@@ -86,7 +86,7 @@ def vector_of(chunk: int) -> Question:
     found = Embedding.objects.filter(model__active=True, chunk=chunk).select_related("model").first()
     if found is None:
         return Question(notes=["This passage has not been indexed by meaning yet."])
-    return Question(np.array(found.vector.to_list(), np.float32), found.model)
+    return Question(np.array(found.vector, np.float32), found.model)
 
 
 def _best_first(near: tuple[float, int]) -> tuple[float, int]:

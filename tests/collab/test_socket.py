@@ -10,9 +10,10 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from collab.consumers import NOT_ALLOWED, NOT_LOGGED_IN
-from collab.events import job_changed, memory_changed
+from collab.events import job_changed, memory_changed, rights_changed
 from collab.models import User, Workspace
 from memvid_site.asgi import application
 
@@ -94,6 +95,36 @@ def test_a_private_memory_is_told_to_its_maker_alone(workspace, alice, bob, new_
         assert (await his.receive_json_from(5))["memory"] == str(shared.pk), "the first he hears of"
         await alices.disconnect()
         await his.disconnect()
+
+    asyncio.run(story())
+
+
+def test_the_trash_is_told_of_without_what_works_on_it(workspace, alice, bob, new_memory):
+    trashed, shared = new_memory(deleted_at=timezone.now()), new_memory()
+
+    async def story():
+        alices, his = await _open(workspace, alice), await _open(workspace, bob)
+        await _ready(alices, his)
+        for memory in (trashed, shared):
+            await sync_to_async(job_changed)(workspace.pk, uuid4(), memory.pk, "running", "reading secret.txt", 1)
+        assert (await alices.receive_json_from(5))["memory"] == str(trashed.pk)
+        assert (await his.receive_json_from(5))["memory"] == str(shared.pk), "the first he hears of"
+        await alices.disconnect()
+        await his.disconnect()
+
+    asyncio.run(story())
+
+
+def test_who_is_deactivated_hears_no_more(workspace, bob, new_memory):
+    memory = new_memory()
+
+    async def story():
+        his = await _open(workspace, bob)
+        await _ready(his)
+        await sync_to_async(User.objects.filter(pk=bob.pk).update)(is_active=False)
+        await sync_to_async(memory_changed)(workspace.pk, memory.pk, 1)
+        await sync_to_async(rights_changed)(bob.pk)
+        assert await _closed(his) == NOT_ALLOWED, "the first he hears of"
 
     asyncio.run(story())
 
