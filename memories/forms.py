@@ -152,8 +152,8 @@ class VersionNameForm(forms.Form):
 
 
 class RestoreForm(forms.Form):
-    version = forms.RegexField(r"[cv][0-9]{1,18}", error_messages={"invalid": "Choose a version from the list."})
-    passage = forms.RegexField(r"[0-9a-f]{32}", required=False)
+    version = forms.RegexField(r"\A[cv][0-9]{1,18}\Z", error_messages={"invalid": "Choose a version from the list."})
+    passage = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False)
 
 
 class JobFilter(Filter):

@@ -10,7 +10,20 @@ from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField, Value,
 from collab.models import User, Workspace
 
 from .access import jobs_visible_to
-from .models import ERASE, MANAGE, WRITE, Chunk, Commit, Document, Job, JobFile, Memory, MemoryPerson, MemoryQuerySet
+from .models import (
+    ERASE,
+    MANAGE,
+    SHARED,
+    WRITE,
+    Chunk,
+    Commit,
+    Document,
+    Job,
+    JobFile,
+    Memory,
+    MemoryPerson,
+    MemoryQuerySet,
+)
 from .services import OPEN
 
 SORTS = {
@@ -78,6 +91,14 @@ class Rights:
 
 def rights(user: Any, memory: Memory) -> Rights:
     return Rights(*memory.allows(user, WRITE, MANAGE, ERASE))
+
+
+def people_of(memory: Memory) -> QuerySet[User]:
+    """Everybody whom `known_to` gives this memory."""
+    members = memory.workspace.memberships.values("user")
+    may = Q(pk__in=memory.people.values("user"))
+    may |= Q(pk__in=members) if memory.visibility in SHARED else Q(pk=memory.created_by_id) & Q(pk__in=members)
+    return User.objects.filter(may, is_active=True)
 
 
 def trashed_memories(workspace: Workspace, user: User) -> MemoryQuerySet:
