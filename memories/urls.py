@@ -1,7 +1,7 @@
 from django.urls import path
 
 from . import watch
-from .views import create, documents, jobs, listing, pages, receiving, settings, trash
+from .views import create, documents, editing, jobs, listing, pages, receiving, settings, trash
 
 urlpatterns = [
     path("memories/", listing.memories, name="memories"),
@@ -14,9 +14,11 @@ urlpatterns = [
     path("memories/<uuid:pk>/documents/", pages.documents, name="memory-documents"),
     path("memories/<uuid:pk>/documents/remove/", pages.remove_documents, name="memory-remove"),
     path("memories/<uuid:pk>/documents/<int:number>/", documents.document, name="document"),
+    path("memories/<uuid:pk>/documents/<int:number>/edit/", editing.edit, name="document-edit"),
     path("memories/<uuid:pk>/documents/<int:number>/original/", documents.original, name="document-original"),
     path("memories/<uuid:pk>/documents/<int:number>/text/", documents.text, name="document-text"),
     path("memories/<uuid:pk>/documents/<int:number>/erase/", settings.erase, name="document-erase"),
+    path("memories/<uuid:pk>/commit/", editing.commit_now, name="memory-commit"),
     path("memories/<uuid:pk>/history/", pages.history, name="memory-history"),
     path("memories/<uuid:pk>/settings/", settings.settings, name="memory-settings"),
     path("memories/<uuid:pk>/settings/people/", settings.people, name="memory-people"),
