@@ -12,7 +12,6 @@ const COPY = 1000; // ms until the text is kept beside edits that wait
 const LOOK = 100; // ms between two cursors sent
 const HOLE = 8000; // ms that an update may wait for one before it
 
-
 const REASONS = {
   login: "You are logged out. Reload the page to log in again.",
   rights: "You may not open this document any more.",
@@ -22,7 +21,7 @@ const REASONS = {
   reader: "You may only read this document now. Reload the page to go on reading.",
 };
 
-// Tells "change" when something of `facts` differs, "projected", "aside" when a draft was kept, "end" at the end.
+// Tells "change" when something of `state` differs, "projected", "aside" when a draft was kept, "end" at the end.
 export class Session extends ObservableV2 {
   doc = new Y.Doc();
   text = this.doc.getText("content");
@@ -38,6 +37,7 @@ export class Session extends ObservableV2 {
   #outbox;
   #link;
   #tabs;
+  #logouts;
   #gathered = [];
   #timers = {};
   #hole = 0;
@@ -68,7 +68,8 @@ export class Session extends ObservableV2 {
     this.doc.on("update", (update, origin) => this.#edited(update, origin));
     this.awareness.on("update", (change, origin) => origin === "local" && this.#soon("look", LOOK, () => this.#look()));
     this.#openTabs();
-    for (const name of ["pagehide", "blur"]) addEventListener(name, () => this.flush());
+    addEventListener("blur", () => this.flush());
+    addEventListener("pagehide", ({ persisted }) => (persisted ? this.flush() : this.leave()));
     this.#link.open();
   }
 
@@ -86,8 +87,8 @@ export class Session extends ObservableV2 {
     this.#tabs.onmessage = ({ data }) => {
       if (data.generation === this.generation && !this.stopped) Y.applyUpdate(this.doc, data.update, this);
     };
-    this.logouts = new BroadcastChannel(LOGOUT);
-    this.logouts.onmessage = () => this.#stop("logout");
+    this.#logouts = new BroadcastChannel(LOGOUT);
+    this.#logouts.onmessage = () => this.#stop("logout");
   }
 
   // -- edits
@@ -200,6 +201,15 @@ export class Session extends ObservableV2 {
   }
 
   // -- ends
+
+  // The page goes; what waits stays on the device.
+  leave() {
+    this.flush();
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    for (const channel of [this.#tabs, this.#logouts]) channel.close();
+    this.#link.close();
+    this.awareness.destroy();
+  }
 
   #lost(why) {
     const others = [...this.awareness.getStates().keys()].filter((client) => client !== this.doc.clientID);
