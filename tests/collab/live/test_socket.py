@@ -260,9 +260,9 @@ def test_a_long_update_goes_in_parts_both_ways(memory, alice):
 BAD = [
     "\0{not json", "[]", "{}", '{"type":"joined"}', "[" * 5000, "null",
     '{"type":"update","id":"x","update":"AAA="}',
-    '{"type":"update","id":"%s","update":"%%%%"}' % uuid4(),
-    '{"type":"update","id":"%s","update":7}' % uuid4(),
-    '{"type":"update","id":"%s","update":"%s"}' % (uuid4(), "A" * 300_000),
+    json.dumps({"type": "update", "id": str(uuid4()), "update": "%%"}),
+    json.dumps({"type": "update", "id": str(uuid4()), "update": 7}),
+    json.dumps({"type": "update", "id": str(uuid4()), "update": "A" * 300_000}),
     '{"type":"part","id":"1","index":1,"of":2,"data":""}',
     '{"type":"part","id":"1","index":0,"of":-1,"data":""}',
     '{"type":"part","id":"1","index":"a","of":2,"data":""}',
