@@ -30,6 +30,7 @@ class MemoryChanged(TypedDict):
 
 class RightsChanged(TypedDict):
     type: Literal["rights.changed"]
+    user: int
 
 
 def workspace_group(pk: int) -> str:
@@ -41,7 +42,7 @@ def user_group(pk: int) -> str:
 
 
 def job_changed(workspace: int, job: UUID, memory: UUID | None, state: str, stage: str, percent: int | None) -> None:
-    _send(
+    send(
         workspace_group(workspace),
         JobChanged(
             type="job.changed", job=str(job), memory=str(memory) if memory else None,
@@ -51,14 +52,14 @@ def job_changed(workspace: int, job: UUID, memory: UUID | None, state: str, stag
 
 
 def memory_changed(workspace: int, memory: UUID, head: int) -> None:
-    _send(workspace_group(workspace), MemoryChanged(type="memory.changed", memory=str(memory), head=head))
+    send(workspace_group(workspace), MemoryChanged(type="memory.changed", memory=str(memory), head=head))
 
 
 def rights_changed(user: int) -> None:
-    _send(user_group(user), RightsChanged(type="rights.changed"))
+    send(user_group(user), RightsChanged(type="rights.changed", user=user))
 
 
-def _send(group: str, message: Any) -> None:
+def send(group: str, message: Any) -> None:
     try:
         async_to_sync(get_channel_layer().group_send)(group, message)
     except Exception as error:  # Redis away: the page catches up when it polls or reloads

@@ -1,4 +1,4 @@
-from .live import LiveDocument, LiveUpdate, LiveVersion
+from .live import LiveClient, LiveDocument, LiveUpdate, LiveVersion
 from .people import (
     MANAGERS,
     WRITERS,
@@ -17,6 +17,7 @@ __all__ = [
     "MANAGERS",
     "WRITERS",
     "Invitation",
+    "LiveClient",
     "LiveDocument",
     "LiveUpdate",
     "LiveVersion",
