@@ -13,6 +13,7 @@ from collab.live import projection
 from .. import queries
 from ..access import document_read, memory_write
 from ..forms import CommitNowForm
+from ..models import Document
 from ..templatetags.memories import is_code
 
 
@@ -26,15 +27,15 @@ def edit(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         "document": document,
         "memory": document.memory,
         "rights": queries.rights(request.user, document.memory),
-        "format": _format(document.media_type),
+        "format": _format(document),
     }
     return render(request, "collab/editor.html", context)
 
 
-def _format(media_type: str) -> str:
-    if media_type == "text/markdown":
+def _format(document: Document) -> str:
+    if document.media_type == "text/markdown" or document.path.lower().endswith((".md", ".markdown")):
         return "markdown"
-    return "code" if is_code(media_type) else "text"
+    return "code" if is_code(document.media_type) else "text"
 
 
 @login_required

@@ -29,12 +29,13 @@ class Caret extends WidgetType {
     return other.user.name === this.user.name && other.user.colour === this.user.colour && other.named === this.named;
   }
 
-  toDOM() {
+  toDOM(view) {
     const caret = document.createElement("span");
     caret.className = "caret";
     caret.style.setProperty("--who", this.user.colour);
     caret.setAttribute("aria-hidden", "true"); // the list of people tells it
     caret.append("\u2060", this.#name(), "\u2060");
+    view.requestMeasure({ read: () => caret.getBoundingClientRect().left, write: (left) => turn(caret, left, view) });
     return caret;
   }
 
@@ -48,6 +49,12 @@ class Caret extends WidgetType {
   ignoreEvent() {
     return true;
   }
+}
+
+// A name that would be cut off stands on the other side.
+function turn(caret, left, view) {
+  const { right } = view.scrollDOM.getBoundingClientRect();
+  caret.classList.toggle("is-late", left + caret.lastElementChild.offsetWidth > right - 8);
 }
 
 export function cursors(session) {

@@ -21,6 +21,8 @@ const REASONS = {
   reader: "You may only read this document now. Reload the page to go on reading.",
 };
 
+const sentence = (reason) => `${reason[0].toUpperCase()}${reason.slice(1)}.`;
+
 // Tells "change" when something of `state` differs, "projected", "aside" when a draft was kept, "end" at the end.
 export class Session extends ObservableV2 {
   doc = new Y.Doc();
@@ -41,6 +43,7 @@ export class Session extends ObservableV2 {
   #gathered = [];
   #timers = {};
   #hole = 0;
+  #said = "";
   #opened = false;
 
   constructor(facts, device) {
@@ -146,12 +149,13 @@ export class Session extends ObservableV2 {
     this.emit("projected", []);
   }
 
-  // A server set back to an older state lacks what it once acknowledged: whoever has it brings it again.
+  // A server set back to an older state lacks what it once acknowledged: each page brings what was typed in it.
   #repair(vector) {
     if (!vector || this.#outbox.entries.size || !this.writable) return;
     const theirs = Y.decodeStateVector(vector);
-    const ours = Y.decodeStateVector(Y.encodeStateVector(this.doc));
-    if (![...ours].some(([client, clock]) => clock > (theirs.get(client) ?? 0))) return;
+    const lacks = ([client, clock]) => clock > (theirs.get(client) ?? 0);
+    const missing = [...Y.decodeStateVector(Y.encodeStateVector(this.doc))].filter(lacks);
+    if (!missing.length || missing.some(([client]) => client !== this.doc.clientID)) return;
     this.#send([this.#outbox.add(this.generation, Y.encodeStateAsUpdate(this.doc, vector), true)]);
   }
 
@@ -171,8 +175,10 @@ export class Session extends ObservableV2 {
     this.#outbox.saved(id);
   }
 
-  // The server will never take it, so this text and the shared one differ from here on.
+  // The server will never take it, so this text and the shared one differ from here on. Without an id it is about the
+  // page, which is sent away next.
   _refused({ id, reason }) {
+    this.#said = id ? "" : sentence(reason);
     if (id && this.#outbox.entries.has(id)) this.#stop("refused", `An edit was not taken: ${reason}.`);
   }
 
@@ -218,7 +224,7 @@ export class Session extends ObservableV2 {
     this.emit("change", []);
   }
 
-  async #stop(why, reason = REASONS[why]) {
+  async #stop(why, reason = this.#said || REASONS[why]) {
     if (this.stopped) return;
     this.flush();
     const text = this.#outbox.entries.size && why !== "logout" ? this.text.toString() : null;

@@ -11,7 +11,7 @@ export class Socket {
   #heard;
   #closed;
   #timer;
-  #waiting = null; // a "joined" whose parts are still coming
+  #waiting = null; // a message whose update comes in parts
   #parts = null;
 
   constructor(address, hello, heard, closed) {
@@ -55,7 +55,7 @@ export class Socket {
   #received(message) {
     this.#patience(this.#waiting || message.type === "joined" ? OPENING : SILENCE);
     if (message.type === "part") return this.#part(message);
-    if (message.type === "joined" && message.parts) {
+    if (message.parts) {
       [this.#waiting, this.#parts] = [message, new Parts(message.parts)];
       return;
     }

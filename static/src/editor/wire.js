@@ -12,7 +12,7 @@ export function framesOf({ id, update }) {
   return Array.from({ length: of }, (_, index) => ({ type: "part", id, index, of, data: part(index) }));
 }
 
-// Collects the parts that follow a "joined" frame.
+// Collects the parts that follow a message whose update is long.
 export class Parts {
   #parts;
   #missing;
