@@ -12,7 +12,8 @@ export function commit(root, session, announce) {
     const { projected, head } = session;
     if (!projected) return;
     const behind = projected.seq < head || session.state.pending.length > 0;
-    line.textContent = wordsOf(projected, behind);
+    line.firstElementChild.textContent = wordsOf(projected, behind);
+    line.lastElementChild.hidden = !behind;
     if (button) button.disabled = !behind || Boolean(job) || !session.writable;
     if (job && projected.seq >= job.seq) end("");
   }
@@ -52,7 +53,7 @@ export function commit(root, session, announce) {
 function wordsOf({ commit, time }, behind) {
   const when = time ? `, ${ago(new Date(time))}` : "";
   if (!behind) return `All of it is in the video (commit ${commit}${when}).`;
-  return `In the video up to commit ${commit}${when}. Newer edits follow by themselves.`;
+  return `In the video up to commit ${commit}${when}.`;
 }
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
