@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 from uuid import UUID
@@ -232,7 +233,7 @@ class Socket(Member):
         self._due = asyncio.Event()
         self._watch = asyncio.create_task(self._recheck_each_minute())
 
-    async def _missing(self, seq: int) -> tuple[int, bytes]:
+    async def _missing(self, seq: int) -> log.Tail:
         return await log.since(self._consumer.room.subject.live, seq)
 
     def say(self, frame: dict[str, Any]) -> None:
@@ -245,8 +246,8 @@ class Socket(Member):
     def joined(self, head: int, frames: list[str]) -> None:
         self._outbox.begin(head, frames)
 
-    def updates(self, last: int, frames: Any) -> None:
-        self._outbox.updates(last, frames)
+    def updates(self, last: int, frame: Callable[[int], str]) -> None:
+        self._outbox.updates(last, frame)
 
     def recheck(self) -> None:
         self._due.set()

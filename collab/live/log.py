@@ -48,7 +48,8 @@ SELECT d.generation, d.head_seq, d.projected_seq, d.projected_commit, d.projecte
 FROM collab_livedocument AS d WHERE d.id = %(live)s
 """
 SINCE = """
-SELECT d.head_seq, d.snapshot_seq > %(seq)s AND oldest.seq IS DISTINCT FROM %(seq)s + 1,
+SELECT d.head_seq, d.projected_seq, d.projected_commit, d.projected_at,
+    d.snapshot_seq > %(seq)s AND oldest.seq IS DISTINCT FROM %(seq)s + 1,
     (SELECT array_agg(u.payload ORDER BY u.seq) FROM collab_liveupdate AS u WHERE u.live_id = d.id AND u.seq > %(seq)s)
 FROM collab_livedocument AS d
 LEFT JOIN collab_liveupdate AS oldest ON oldest.live_id = d.id AND oldest.seq = %(seq)s + 1
@@ -96,6 +97,12 @@ class Projected(NamedTuple):
 
     def shown(self) -> dict[str, Any]:
         return {"seq": self.seq, "commit": self.commit, "time": self.time.isoformat() if self.time else None}
+
+
+class Tail(NamedTuple):
+    head: int
+    update: bytes
+    projected: Projected
 
 
 async def append(live: UUID, generation: int, entries: Sequence[Entry]) -> dict[UUID, Stored]:
@@ -150,8 +157,8 @@ def _state(row: Any) -> State:
     return State(generation, head, Projected(*projected), merged([snapshot, *(tail or ())]))
 
 
-async def since(live: UUID, seq: int) -> tuple[int, bytes]:
-    """(head, the updates after `seq` as one). Raises Gone.
+async def since(live: UUID, seq: int) -> "Tail":
+    """The updates after `seq` as one. Raises Gone.
 
     Where compaction has put some of them into the snapshot, the whole state: applying it twice does no harm.
     """
@@ -159,11 +166,11 @@ async def since(live: UUID, seq: int) -> tuple[int, bytes]:
         row = await (await database.execute(SINCE, {"live": live, "seq": seq}, binary=True)).fetchone()
     if row is None:
         raise Gone
-    head, compacted, tail = row
+    head, *projected, compacted, tail = row
     if compacted:
         whole = await state(live)
-        return whole.head, whole.update
-    return head, merged(tail or ())
+        return Tail(whole.head, whole.update, whole.projected)
+    return Tail(head, merged(tail or ()), Projected(*projected))
 
 
 def merged(updates: Sequence[bytes]) -> bytes:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from .room import updates_frames
+from .log import Tail
+from .room import updates_frame
 
 logger = logging.getLogger("memvid.live")
 MOST_UPDATES, MOST_ITEMS = 64, 1000
@@ -21,12 +22,12 @@ class Item(NamedTuple):
 
 
 class Outbox:
-    """`missing(seq)` gives (head, everything after `seq`) from the log."""
+    """`missing(seq)` gives everything after `seq` from the log."""
 
     def __init__(
         self,
         send: Callable[[str], Awaitable[None]],
-        missing: Callable[[int], Awaitable[tuple[int, bytes]]],
+        missing: Callable[[int], Awaitable[Tail]],
         close: Callable[[int], Awaitable[None]],
     ):
         self._send, self._missing, self._close = send, missing, close
@@ -55,14 +56,14 @@ class Outbox:
         self._behind = self._catching_up
         self.put(*frames)
 
-    def updates(self, last: int, frames: Callable[[int], list[str]]) -> None:
+    def updates(self, last: int, frame: Callable[[int], str]) -> None:
         if not self.has_joined or last <= self._put:
             return
         if self._updates >= MOST_UPDATES or self._behind or self._catching_up:
             self._drop_updates()
             self._behind = True
         else:
-            self._items.append(Item(frames(self._put + 1), last))
+            self._items.append(Item([frame(self._put + 1)], last))
             self._updates, self._put = self._updates + 1, last
         self._something.set()
 
@@ -96,7 +97,7 @@ class Outbox:
             return
         self._behind, self._catching_up = False, True
         try:
-            head, update = await self._missing(self._sent)
+            head, update, _ = await self._missing(self._sent)
         except Exception as error:
             logger.warning("a socket could not be brought up to date: %s", error)
             return self.end(TRY_LATER)
@@ -104,5 +105,4 @@ class Outbox:
             self._catching_up = False
         if head > self._sent:
             first, self._put, self._sent = self._sent + 1, head, head
-            for frame in updates_frames(first, head, update):
-                await self._send(frame)
+            await self._send(updates_frame(first, head, update))

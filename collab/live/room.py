@@ -20,7 +20,6 @@ from psycopg_pool import PoolTimeout
 
 from . import groups, log, pool
 from .presence import clock_of, encode
-from .wire import frames
 
 logger = logging.getLogger("memvid.live")
 WINDOW, HEARTBEAT, FORGOTTEN = 0.05, 10.0, 40.0  # seconds; browsers say who they are each 15
@@ -63,8 +62,8 @@ class Member:
     def tell(self, frame: str) -> None:
         """Of the others, or of the document."""
 
-    def updates(self, last: int, frames: Callable[[int], list[str]]) -> None:
-        """Updates up to `last` are there; `frames(first)` writes them."""
+    def updates(self, last: int, frame: Callable[[int], str]) -> None:
+        """Updates up to `last` are there; `frame(first)` writes them."""
 
     def recheck(self) -> None:
         """Its rights may have changed."""
@@ -271,7 +270,7 @@ class Room:
         while (piece := self._heard.pop(self.sent + 1 + len(pieces), None)) is not None:
             pieces.append(piece)
         if first + len(pieces) <= self._head:  # a gap: something was not heard, or too long for a hint
-            last, update = await log.since(self.subject.live, self.sent)
+            last, update, _ = await log.since(self.subject.live, self.sent)
             pieces = [(update, None)]
         else:
             last = self._head
@@ -282,10 +281,10 @@ class Room:
     def _tell_updates(self, last: int, pieces: Sequence[Any]) -> None:
         """Everybody gets all of it, but who has sent some of it only the rest."""
         senders = {member for _, member in pieces}
-        common = _Frames(last, [update for update, _ in pieces])
+        common = _Frame(last, [update for update, _ in pieces])
         for member in list(self.members):
             rest = [update for update, whose in pieces if whose is not member]
-            member.updates(last, _Frames(last, rest) if member in senders else common)
+            member.updates(last, _Frame(last, rest) if member in senders else common)
 
     # -- the heartbeat
 
@@ -323,21 +322,21 @@ class Room:
             member.end(code)
 
 
-class _Frames:
+class _Frame:
     """An updates frame, merged and written once for all who get the same."""
 
     def __init__(self, last: int, updates: list[bytes]):
         self._last, self._updates = last, updates
-        self._written: dict[int, list[str]] = {}
+        self._written: dict[int, str] = {}
 
-    def __call__(self, first: int) -> list[str]:
+    def __call__(self, first: int) -> str:
         if first not in self._written:
-            self._written[first] = updates_frames(first, self._last, log.merged(self._updates))
+            self._written[first] = updates_frame(first, self._last, log.merged(self._updates))
         return self._written[first]
 
 
-def updates_frames(first: int, last: int, update: bytes) -> list[str]:
-    return frames({"type": "updates", "first": first, "last": last}, update)
+def updates_frame(first: int, last: int, update: bytes) -> str:
+    return json.dumps({"type": "updates", "first": first, "last": last, "update": b64encode(update).decode()})
 
 
 def _awareness(update: bytes) -> str:
