@@ -4,7 +4,7 @@ A message is a hint that something changed; the page fetches what it may see. A 
 """
 
 import logging
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -40,6 +40,7 @@ class Notified(TypedDict):
 
 class RightsChanged(TypedDict):
     type: Literal["rights.changed"]
+    user: NotRequired[int]  # everybody's in the workspace without
 
 
 def workspace_group(pk: int) -> str:
@@ -79,7 +80,7 @@ def lists_changed(workspace: int) -> None:
 
 
 def rights_changed(user: int) -> None:
-    send(user_group(user), RightsChanged(type="rights.changed"))
+    send(user_group(user), RightsChanged(type="rights.changed", user=user))
 
 
 def send(group: str, message: Any) -> None:

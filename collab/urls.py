@@ -1,9 +1,11 @@
 from django.urls import path
 
 from . import activity_views, comment_views, notification_views, views
+from .live.views import live
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("memories/<uuid:pk>/documents/<int:number>/live/", live, name="document-live"),
     path("jobs/open/", views.open_jobs, name="open-jobs"),
     path("settings/", views.settings, name="settings"),
     path("settings/members/<int:pk>/role/", views.member_role, name="member-role"),

@@ -230,6 +230,10 @@ class DocumentsForm(forms.Form):
     document = ChosenField(forms.IntegerField(min_value=0, max_value=2**31 - 1))
 
 
+class CommitNowForm(forms.Form):
+    message = OneLine(required=False, max_length=200)
+
+
 class JobsForm(forms.Form):
     action = forms.ChoiceField(choices=[("retry", "retry"), ("clear", "clear")])
     job = ChosenField(forms.UUIDField())

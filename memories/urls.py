@@ -1,7 +1,7 @@
 from django.urls import path
 
 from . import watch
-from .views import compare, create, documents, jobs, listing, pages, receiving, settings, trash, versions
+from .views import compare, create, documents, editing, jobs, listing, pages, receiving, settings, trash, versions
 
 urlpatterns = [
     path("memories/", listing.memories, name="memories"),
@@ -15,12 +15,14 @@ urlpatterns = [
     path("memories/<uuid:pk>/documents/", pages.documents, name="memory-documents"),
     path("memories/<uuid:pk>/documents/remove/", pages.remove_documents, name="memory-remove"),
     path("memories/<uuid:pk>/documents/<int:number>/", documents.document, name="document"),
+    path("memories/<uuid:pk>/documents/<int:number>/edit/", editing.edit, name="document-edit"),
     path("memories/<uuid:pk>/documents/<int:number>/original/", documents.original, name="document-original"),
     path("memories/<uuid:pk>/documents/<int:number>/text/", documents.text, name="document-text"),
     path("memories/<uuid:pk>/documents/<int:number>/erase/", settings.erase, name="document-erase"),
     path("memories/<uuid:pk>/documents/<int:number>/history/", versions.history, name="document-history"),
     path("memories/<uuid:pk>/documents/<int:number>/history/name/", versions.name, name="document-version"),
     path("memories/<uuid:pk>/documents/<int:number>/history/restore/", versions.restore, name="document-restore"),
+    path("memories/<uuid:pk>/commit/", editing.commit_now, name="memory-commit"),
     path("memories/<uuid:pk>/history/", pages.history, name="memory-history"),
     path("memories/<uuid:pk>/settings/", settings.settings, name="memory-settings"),
     path("memories/<uuid:pk>/settings/people/", settings.people, name="memory-people"),

@@ -1,5 +1,5 @@
 from .comments import Comment, Notification, Thread
-from .live import LiveDocument, LiveUpdate, LiveVersion
+from .live import LiveClient, LiveDocument, LiveUpdate, LiveVersion
 from .people import (
     MANAGERS,
     WRITERS,
@@ -21,6 +21,7 @@ __all__ = [
     "Comment",
     "Digest",
     "Invitation",
+    "LiveClient",
     "LiveDocument",
     "LiveUpdate",
     "LiveVersion",

@@ -54,6 +54,19 @@ class LiveUpdate(models.Model):
         return f"update {self.seq} of {self.live_id}"
 
 
+class LiveClient(models.Model):
+    """Whose a Yjs client id is in a document: nobody else may write with it, or show themselves by it."""
+
+    pk = models.CompositePrimaryKey("live_id", "client")
+    live = models.ForeignKey(LiveDocument, models.CASCADE, related_name="clients")
+    client = models.BigIntegerField()
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="+", help_text="null: the server's")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"client {self.client} of {self.user_id} in {self.live_id}"
+
+
 class LiveVersion(models.Model):
     """The text as somebody named it, or as it was before a restore."""
 

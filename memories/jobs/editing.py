@@ -8,6 +8,7 @@ from ..engine import Memory as MemoryFile
 from ..engine.align import Change
 from ..engine.changes import Planner
 from ..engine.errors import NotFound
+from ..engine.history import last_change
 from ..models import Memory
 from ..working import Hold, JobFailed
 from . import indexing
@@ -69,16 +70,7 @@ def _is_as_seen(file: MemoryFile, number: int, head: Any, digest: Any) -> bool:
         return True
     if isinstance(digest, str) and not (0 < head <= file.head.number and file.commits()[head - 1].hash.hex() == digest):
         return False
-    return _changed_after(file, number) <= head
-
-
-def _changed_after(file: MemoryFile, number: int) -> int:
-    """The last commit that wrote the document's record, which each change of its chunks writes too."""
-    for segment in reversed(file.log.directory.segments):
-        rows = segment.rows_with("number", number)
-        if len(rows):
-            return file.state.commit_of(int(segment.table("documents")["page"][rows[-1]]))
-    return 0
+    return last_change(file, number) <= head
 
 
 def _change(change: Any) -> Change:

@@ -24,7 +24,7 @@ register("comments", (panel) => {
     const quote = wordsOf(selection.getRangeAt(0)).trim();
     if (quote) about({ quote });
   };
-  const fromEditor = ({ detail }) => about(detail);
+  const fromEditor = ({ detail }) => (detail.quote || !part("form")?.elements.text.value) && about(detail);
   const clicked = ({ target }) => {
     if (target.closest("[data-comment-clear]")) about({});
     const thread = target.closest("[data-comment-go]")?.closest("[data-thread]");

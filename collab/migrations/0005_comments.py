@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collab", "0003_live"),
+        ("collab", "0004_live_clients"),
         ("memories", "0002_compare"),
     ]
 
