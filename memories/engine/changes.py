@@ -248,10 +248,11 @@ class Planner:
         self.changes.outcomes.append(outcome)
         return outcome
 
-    def edit(self, path: str, edits: Iterable[Change]) -> Outcome:
+    def edit(self, path: str, edits: Iterable[Change], metadata: Metadata | None = None) -> Outcome:
         """Puts and deletes single chunks of a document; a put without metadata keeps what the chunk had.
 
-        A text document's record then describes the edited text, so that it still gives back what it says.
+        A text document's record then describes the edited text, so that it still gives back what it says. `metadata`
+        is added to the document's.
         """
         record = self._present.find_path(path)
         if record is None or path in self._seen:
@@ -264,7 +265,7 @@ class Planner:
         texts = {order: chunk.text for order, chunk in chunks.items()} | {edit.order: edit.text for edit in edits}
         if "original" not in record and record["encoding"] is not None:
             record = _describing("".join(texts[order] or "" for order in sorted(texts)), record)
-        self.rewrite(record)
+        self.rewrite({**record, "meta": fit_metadata({**record["meta"], **(metadata or {})})})
         for edit in edits:
             if (old := chunks.get(edit.order)) is not None:
                 self.changes.chunks -= 1
