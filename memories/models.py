@@ -286,6 +286,7 @@ class Job(models.Model):
         EXPORT = "export", "Preparing a download"
         MIRROR = "mirror", "Following the file"
         DUPLICATES = "duplicates", "Finding near-duplicates"
+        LIVE = "live", "Writing edits into the video"
 
     class State(models.TextChoices):
         RECEIVING = "receiving"  # files are still on their way from the browser: no worker may take it yet

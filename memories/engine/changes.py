@@ -23,6 +23,7 @@ MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
 MAX_METADATA = 1000  # bytes of JSON; more is shortened, so that a record always fits a page
 SAMPLE = 8192
 MOST_SAMPLES = 800
+SOURCE = "source"  # in the metadata of a document that was edited
 
 
 @contextmanager
@@ -181,7 +182,7 @@ class Planner:
         record = self._present.find_path(source.path)
         if record is None:
             return self._new(source)
-        if _facts(record) == (source.digest.hex(), source.split, tuple(source.tags)):
+        if (source.digest.hex(), source.split, tuple(source.tags)) in (_facts(record), _source_facts(record)):
             return Outcome(source.path, "unchanged", document=record["number"])
         return self._changed(source, record)
 
@@ -286,6 +287,10 @@ class Planner:
         """The record at a path, in the memory or among what this plan has put."""
         return self._copied.get(path) or self._present.find_path(path)
 
+    def chunks(self, number: int) -> list[OldChunk]:
+        """A document's, as the memory has them."""
+        return self._present.old_chunks(number)
+
     def copy(
         self,
         record: dict[str, Any],
@@ -331,6 +336,17 @@ def _describing(text: str, record: dict[str, Any]) -> dict[str, Any]:
 def _facts(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
     """What decides whether a document has changed."""
     return record["digest"], record["split"], tuple(record["tags"])
+
+
+def _source_facts(record: dict[str, Any]) -> tuple[Any, str, tuple[str, ...]]:
+    """The same of the file that a document came from, where it was edited since: that file again changes nothing."""
+    source = record["meta"].get(SOURCE)
+    return source.get("digest") if isinstance(source, dict) else None, record["split"], tuple(record["tags"])
+
+
+def source_of(record: dict[str, Any], commit: int) -> Metadata:
+    """What an edit notes in a document's metadata: the commit and digest of the file that it was before."""
+    return {SOURCE: record["meta"].get(SOURCE) or {"commit": commit, "digest": record["digest"]}}
 
 
 def _filled(drafts: Iterable[Draft]) -> Iterator[Draft]:

@@ -1,6 +1,8 @@
-"""A changed text laid into its old chunks: every border stays where it is in the words, also one that was set by hand."""
+"""A changed text laid into its old chunks: each border stays where it is among the words, whoever set it."""
 
 from collections.abc import Callable, Iterable, Iterator
+
+from rapidfuzz.distance import Postfix, Prefix
 
 from .align import Change, OldChunk, OrderExhausted, between
 from .model import ORDER_STEP, Draft, Metadata
@@ -59,13 +61,38 @@ def _moved(borders: list[int], found: Iterable[Piece]) -> list[int]:
 
 
 def pieces(old: str, new: str) -> Iterator[Piece]:
-    """Both texts in order; what was removed stands before what was added in its place."""
+    """Both texts in order, by words and, within one that was replaced, by the letters at its ends.
+
+    What was removed stands before what was added in its place.
+    """
     found, done = TextDiff(old, new), 0
     for index, span in enumerate(found.changes):
         yield Piece(SAME, "".join(found.old[done : span.old_from]))
-        yield from found.passage(index).pieces
+        yield from _trimmed(found.passage(index).pieces)
         done = span.old_to
     yield Piece(SAME, "".join(found.old[done:]))
+
+
+def _trimmed(steps: list[Piece]) -> Iterator[Piece]:
+    removed = ""
+    for piece in [*steps, Piece(SAME, "")]:
+        if piece.kind == REMOVED:
+            removed += piece.text
+            continue
+        added = piece.text if piece.kind == ADDED else ""
+        yield from _replaced(removed, added)
+        removed = ""
+        if piece.kind == SAME:
+            yield piece
+
+
+def _replaced(removed: str, added: str) -> Iterator[Piece]:
+    start = Prefix.similarity(removed, added)
+    end = Postfix.similarity(removed[start:], added[start:])
+    yield Piece(SAME, removed[:start])
+    yield Piece(REMOVED, removed[start : len(removed) - end])
+    yield Piece(ADDED, added[start : len(added) - end])
+    yield Piece(SAME, removed[len(removed) - end :])
 
 
 def _changes(old: list[OldChunk], place: int, part: str, cut: Cut, max_chunk: int) -> list[Change]:
