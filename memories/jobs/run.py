@@ -18,10 +18,11 @@ from . import (
     exporting,
     importing,
     indexing,
+    live,
     merging,
     rewriting,
     upload,
-)
+)  # fmt: skip
 
 log = logging.getLogger("memvid.jobs")
 
@@ -40,6 +41,7 @@ HANDLERS: dict[str, Callable[[Hold], dict | None]] = {
     Job.Kind.MIRROR: checking.follow,
     Job.Kind.DUPLICATES: duplicates.find,
     Job.Kind.COMPARE: comparing.compare,
+    Job.Kind.LIVE: live.project,
 }
 
 
