@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from collab.models import Membership, Role, Thread
-from memories import mirror, services
+from memories import mirror
 from memories.engine import Memory as MemoryFile
 from memories.models import Memory
 from tests.memories.engine.making import make, source
@@ -49,7 +49,7 @@ def both(log_in, browser: Browser, browser_context_args, page, alice, bob):
     context.close()
 
 
-def test_a_comment_reaches_the_other_and_a_list_fills_by_itself(site, both, memory, alice, workspace):
+def test_a_comment_reaches_the_other_and_a_list_fills_by_itself(site, both, memory):
     alices, open_ = both
     bobs = open_(site)
     address = f"{site}/memories/{memory.pk}/documents/1/"
@@ -82,9 +82,8 @@ def test_a_comment_reaches_the_other_and_a_list_fills_by_itself(site, both, memo
     bobs.goto(f"{site}/memories/")
     expect(bobs.get_by_role("link", name="Whales")).to_be_visible()
     alices.goto(f"{site}/memories/new/")
-    alices.get_by_role("textbox", name="Name").fill("Ships")
-    alices.get_by_text("paste a text", exact=False).first.click()
-    services.make_memory(workspace, alice, name="Lighthouses")
+    alices.get_by_role("textbox", name="Name").fill("Lighthouses")
+    alices.get_by_role("button", name="Make the memory").click()
     expect(bobs.get_by_role("link", name="Lighthouses")).to_be_visible()
 
 
