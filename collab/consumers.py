@@ -46,9 +46,19 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         if await self._may_see(UUID(event["memory"])):
             await self.send_json(event)
 
+    async def comment_changed(self, event: dict[str, Any]) -> None:
+        if await self._may_comment(UUID(event["memory"])):
+            await self.send_json(event)
+
+    async def notified(self, event: dict[str, Any]) -> None:
+        await self.send_json(event)
+
     async def rights_changed(self, event: dict[str, Any]) -> None:
+        """What they may see of the lists is another now."""
         if not await self._is_member():
             await self.close(NOT_ALLOWED)
+        else:
+            await self.send_json({"type": event["type"]})
 
     @database_sync_to_async
     def _is_member(self) -> bool:
@@ -66,6 +76,10 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
     def _person(self) -> User | AnonymousUser:
         """As they are now: who was deactivated since the page opened is nobody any more."""
         return User.objects.filter(pk=self.user.pk, is_active=True).first() or AnonymousUser()
+
+    @database_sync_to_async
+    def _may_comment(self, memory: UUID) -> bool:
+        return Memory.objects.known_to(self.user).filter(pk=memory).exists()
 
 
 class Nowhere(AsyncJsonWebsocketConsumer):

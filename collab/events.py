@@ -4,7 +4,7 @@ A message is a hint that something changed; the page fetches what it may see. A 
 """
 
 import logging
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -28,8 +28,19 @@ class MemoryChanged(TypedDict):
     head: int
 
 
+class CommentChanged(TypedDict):
+    type: Literal["comment.changed"]
+    memory: str
+    document: int
+
+
+class Notified(TypedDict):
+    type: Literal["notified"]
+
+
 class RightsChanged(TypedDict):
     type: Literal["rights.changed"]
+    user: NotRequired[int]  # everybody's in the workspace without
 
 
 def workspace_group(pk: int) -> str:
@@ -41,7 +52,7 @@ def user_group(pk: int) -> str:
 
 
 def job_changed(workspace: int, job: UUID, memory: UUID | None, state: str, stage: str, percent: int | None) -> None:
-    _send(
+    send(
         workspace_group(workspace),
         JobChanged(
             type="job.changed", job=str(job), memory=str(memory) if memory else None,
@@ -51,14 +62,28 @@ def job_changed(workspace: int, job: UUID, memory: UUID | None, state: str, stag
 
 
 def memory_changed(workspace: int, memory: UUID, head: int) -> None:
-    _send(workspace_group(workspace), MemoryChanged(type="memory.changed", memory=str(memory), head=head))
+    send(workspace_group(workspace), MemoryChanged(type="memory.changed", memory=str(memory), head=head))
+
+
+def comment_changed(workspace: int, memory: UUID, document: int) -> None:
+    message = CommentChanged(type="comment.changed", memory=str(memory), document=document)
+    send(workspace_group(workspace), message)
+
+
+def notified(user: int) -> None:
+    send(user_group(user), Notified(type="notified"))
+
+
+def lists_changed(workspace: int) -> None:
+    """To everybody in it: what they may see is another than before."""
+    send(workspace_group(workspace), RightsChanged(type="rights.changed"))
 
 
 def rights_changed(user: int) -> None:
-    _send(user_group(user), RightsChanged(type="rights.changed"))
+    send(user_group(user), RightsChanged(type="rights.changed", user=user))
 
 
-def _send(group: str, message: Any) -> None:
+def send(group: str, message: Any) -> None:
     try:
         async_to_sync(get_channel_layer().group_send)(group, message)
     except Exception as error:  # Redis away: the page catches up when it polls or reloads

@@ -25,6 +25,10 @@ class LiveDocument(models.Model):
     projected_commit = models.PositiveIntegerField(default=0)
     projected_state = models.BinaryField(help_text="one Yjs update: everything up to projected_seq")
     projected_at = models.DateTimeField(null=True)
+    writing_request = models.CharField(max_length=60, blank=True, help_text="of a commit that is being written")
+    writing_seq = models.PositiveBigIntegerField(default=0)
+    writing_state = models.BinaryField(null=True, help_text="what that commit will hold")
+    writing_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True, help_text="when the newest update came")
 
@@ -52,6 +56,19 @@ class LiveUpdate(models.Model):
 
     def __str__(self) -> str:
         return f"update {self.seq} of {self.live_id}"
+
+
+class LiveClient(models.Model):
+    """Whose a Yjs client id is in a document: nobody else may write with it, or show themselves by it."""
+
+    pk = models.CompositePrimaryKey("live_id", "client")
+    live = models.ForeignKey(LiveDocument, models.CASCADE, related_name="clients")
+    client = models.BigIntegerField()
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="+", help_text="null: the server's")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"client {self.client} of {self.user_id} in {self.live_id}"
 
 
 class LiveVersion(models.Model):

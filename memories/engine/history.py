@@ -129,3 +129,12 @@ class ChunkHistory:
 def _commits(memory: Memory, table: Columns) -> np.ndarray:
     """The commit of each row, int64."""
     return np.searchsorted(memory.state.commit_of_page, table["page"]) + 1
+
+
+def last_change(file: Memory, number: int) -> int:
+    """The last commit that wrote a document's record, which each change of its chunks writes too; 0 if none did."""
+    for segment in reversed(file.log.directory.segments):
+        rows = segment.rows_with("number", number)
+        if len(rows):
+            return file.state.commit_of(int(segment.table("documents")["page"][rows[-1]]))
+    return 0

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.db import connection, models, transaction
 from django.db.models.functions import Cast
 
+from collab.models import Comment, LiveClient, LiveDocument, LiveUpdate, LiveVersion, Notification, Thread
 from search.models import LoggedQuery, SavedSearch
 
 from .. import mirror, staging
@@ -23,7 +24,7 @@ from ..engine.rewrite import ERASED, striker
 from ..media import shelf
 from ..models import Chunk, Commit, Document, Job, JobFile, Memory
 from ..working import Hold, JobFailed
-from . import indexing
+from . import indexing, live
 from .exporting import folder as exports
 from .rewriting import bring_vectors, rewrite
 from .writing import alone, drop, drop_drafts
@@ -31,7 +32,9 @@ from .writing import alone, drop, drop_drafts
 STRUCK = {
     "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
 }  # fmt: skip
-EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch)
+LIVE = (LiveDocument, LiveUpdate, LiveClient, LiveVersion)
+SAID = (Thread, Comment, Comment.mentions.through, Notification)
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE, *SAID)
 
 
 def erase(hold: Hold) -> dict[str, Any]:
@@ -43,11 +46,14 @@ def erase(hold: Hold) -> dict[str, Any]:
             raise JobFailed("these documents are no longer in this memory: nothing was erased")
         _set(hold.job, names=sorted(names), numbers=sorted(numbers))
         _clean_audit_of(memory, names, numbers)
+        live.forget(memory, numbers)
+        live.reconcile(hold, memory)
         if present := _in_file(memory, names):
             rewrite(hold, memory, lambda file, out: file.erase(present, out, hold.part(0, 70)).close())
         _clean_files(hold.job, memory, names)
         _clean_rows(hold.job, memory, names, numbers)
         mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
+        live.reconcile(hold, memory, thorough=True)
         bring_vectors(memory)
         _clean_conversations(memory, names, numbers)
         _set(hold.job, names=None, numbers=None)
@@ -120,6 +126,7 @@ def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) ->
     for row in Job.objects.filter(memory=memory).exclude(pk=job.pk).iterator():
         _clean_job(row, strike, numbers, row.pk in jobs)
     _clean_searches(strike)
+    _clean_comments(memory, strike, numbers)
 
 
 def _clean_searches(strike: Any) -> None:
@@ -128,6 +135,14 @@ def _clean_searches(strike: Any) -> None:
     saved = [(row.pk, [row.name, unquote_plus(row.params)]) for row in SavedSearch.objects.iterator()]
     for model, rows in ((LoggedQuery, logged), (SavedSearch, saved)):
         model.objects.filter(pk__in=[pk for pk, texts in rows if strike(texts) != texts]).delete()
+
+
+def _clean_comments(memory: Memory, strike: Any, numbers: set[int]) -> None:
+    """What was said about the documents goes; where others are discussed, their names."""
+    Thread.objects.filter(memory=memory, document_number__in=numbers).delete()
+    for row in Comment.objects.filter(thread__memory=memory).only("text").iterator():
+        if (text := strike(row.text)) != row.text:
+            Comment.objects.filter(pk=row.pk).update(text=text)
 
 
 def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> None:
