@@ -39,6 +39,18 @@ def site(django_db_setup, django_db_blocker) -> Iterator[str]:
         )
 
 
+class Problems(list[str]):
+    def append(self, problem: str) -> None:
+        if not BLOCKED.search(problem):
+            super().append(problem)
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """But for the browser's own words about a network that a test takes away."""
+    return Problems()
+
+
 @pytest.fixture
 def memory(new_memory, workspace, charlie) -> Memory:
     Membership.objects.create(workspace=workspace, user=charlie, role=Role.EDITOR)
@@ -151,7 +163,7 @@ def test_two_people_write_at_once(log_in, another, alice, charlie, address):
     expect_lines(here, lambda lines: lines[0] == "# Whales and other fish")
 
 
-def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, another, alice, charlie, address, problems):
+def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, another, alice, charlie, address):
     here = log_in(alice)
     line = Line(here)
     here.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
@@ -177,10 +189,9 @@ def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, anot
         expect_state(page, "Saved")
     opened(here, address)
     assert lines_of(here) == ["# Whales Meanwhile.", "", "The white whale swims. one two three four", ""]
-    forget_blocked(problems)
 
 
-def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, address, problems):
+def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, address):
     page = opened(log_in(alice), address)
     page.context.set_offline(True)
     write(page, " Gone.")
@@ -189,7 +200,26 @@ def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, 
     page.context.set_offline(False)
     expect_state(page, "Saved")
     expect(page.locator("[data-part=detail]")).to_be_hidden()
-    forget_blocked(problems)
+
+
+def test_where_websockets_are_blocked_the_same_text_goes_by_requests(log_in, another, alice, charlie, address):
+    here = log_in(alice)
+    line = Line(here, sockets=False)
+    opened(here, address)
+    there = opened(another(charlie), address)
+    expect(here.locator("[data-part=detail]")).to_contain_text("Live connections are blocked here")
+    write(here, " By request.")
+    expect_lines(there, lambda lines: lines[2] == "The white whale swims. By request.")
+    expect_state(here, "Saved")
+    write(there, " By socket.", line=0)
+    expect_lines(here, lambda lines: lines[0] == "# Whales By socket.")
+
+    line.cut = True
+    write(here, " Later.")
+    expect_state(here, "Saved on this device")
+    line.cut = False
+    expect_state(here, "Saved")
+    expect_lines(there, lambda lines: lines[2] == "The white whale swims. By request. Later.")
 
 
 def test_a_reader_sees_and_cannot_write(log_in, another, alice, bob, address):
@@ -278,8 +308,3 @@ def test_what_is_written_is_not_run(log_in, alice, new_memory, site):
     links = preview.locator("a").evaluate_all("links => links.map(link => [link.href, link.rel])")
     away = "noopener noreferrer nofollow"
     assert links == [["https://example.org/track.png", away], ["https://example.org/", away]]
-
-
-def forget_blocked(problems: list[str]) -> None:
-    """The browser's own words about a network that the test took away."""
-    problems[:] = [problem for problem in problems if not BLOCKED.search(problem)]

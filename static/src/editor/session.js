@@ -43,6 +43,7 @@ export class Session extends ObservableV2 {
   #gathered = [];
   #timers = {};
   #hole = 0;
+  #copied = false;
   #said = "";
   #opened = false;
 
@@ -107,9 +108,16 @@ export class Session extends ObservableV2 {
     if (!this.#gathered.length || this.stopped) return;
     const update = Y.mergeUpdates(this.#gathered.splice(0));
     this.#tabs.postMessage({ generation: this.generation, update });
-    const entry = this.#outbox.add(this.generation, update, this.#link.joined);
+    const entry = this.#outbox.add(this.generation, update, this.#link.joined, this.#copyOnce());
     if (this.#link.joined) this.#send([entry]);
     this.#soon("copy", COPY, () => this.#keepCopy());
+  }
+
+  // Without a line the first edit takes the text along, so that both are there after a reload.
+  #copyOnce() {
+    if (this.#link.joined || this.#copied) return null;
+    this.#copied = true;
+    return Y.encodeStateAsUpdate(this.doc);
   }
 
   #send(entries) {
@@ -137,6 +145,7 @@ export class Session extends ObservableV2 {
 
   _joined({ generation, head, may_write, you, vector, update, awareness, projected }) {
     Object.assign(this, { generation, head, you, projected });
+    this.#copied = false;
     this.#take(update);
     this.#opened = true;
     this._rights({ may_write });
@@ -221,6 +230,7 @@ export class Session extends ObservableV2 {
     const others = [...this.awareness.getStates().keys()].filter((client) => client !== this.doc.clientID);
     removeAwarenessStates(this.awareness, others, this);
     if (why) this.#stop(why);
+    else this.#keepCopy();
     this.emit("change", []);
   }
 
