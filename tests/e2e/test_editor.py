@@ -308,3 +308,34 @@ def test_what_is_written_is_not_run(log_in, alice, new_memory, site):
     links = preview.locator("a").evaluate_all("links => links.map(link => [link.href, link.rel])")
     away = "noopener noreferrer nofollow"
     assert links == [["https://example.org/track.png", away], ["https://example.org/", away]]
+
+
+def test_logging_out_asks_about_unsaved_text_and_leaves_nothing_behind(log_in, alice, address):
+    page = log_in(alice)
+    line = Line(page)
+    opened(page, address)
+    line.lose()
+    write(page, " Secret.")
+    expect_state(page, "Saved on this device")
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("button", name="Log out").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("What you wrote in a document is on this device only.")
+    question.get_by_role("button", name="Cancel").click()
+    expect_state(page, "Saved on this device")
+
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("button", name="Log out").click()
+    question.get_by_role("button", name="Delete it and log out").click()
+    expect(page.get_by_label("Email")).to_be_visible()
+    kept = page.evaluate(
+        """() => new Promise((done) => {
+            indexedDB.open("memvid-live").onsuccess = ({ target: { result: database } }) => {
+                const names = [...database.objectStoreNames];
+                const transaction = database.transaction(names);
+                const counts = names.map((name) => transaction.objectStore(name).count());
+                transaction.oncomplete = () => done(counts.map((count) => count.result));
+            };
+        })"""
+    )
+    assert kept == [0, 0, 0]

@@ -93,6 +93,7 @@ export class Session extends ObservableV2 {
     };
     this.#logouts = new BroadcastChannel(LOGOUT);
     this.#logouts.onmessage = () => this.#stop("logout");
+    addEventListener(LOGOUT, () => this.#stop("logout"));
   }
 
   // -- edits
@@ -237,7 +238,8 @@ export class Session extends ObservableV2 {
   async #stop(why, reason = this.#said || REASONS[why]) {
     if (this.stopped) return;
     this.flush();
-    const text = this.#outbox.entries.size && why !== "logout" ? this.text.toString() : null;
+    if (why === "logout") this.#outbox.clear(); // the person was asked
+    const text = this.#outbox.entries.size ? this.text.toString() : null;
     this.stopped = { why, reason, resumes: why === "login" }; // the edits go on their way after a login
     this.#link.close();
     this.#lost("");
