@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
     "reap": {"task": "memories.tasks.reap_jobs", "schedule": 10.0, "options": {"expires": 10}},
     "follow": {"task": "memories.tasks.follow_files", "schedule": 15.0, "options": {"expires": 15}},
     "empty-trash": {"task": "memories.tasks.empty_trash", "schedule": 3600.0, "options": {"expires": 3600}},
+    "digests": {"task": "collab.tasks.send_digests", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 JOB_LEASE_SECONDS = env_number("MEMVID_JOB_LEASE_SECONDS", 20)
 

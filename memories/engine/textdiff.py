@@ -41,13 +41,20 @@ class Passage:
 
     span: Span
     index: int | None
-    old: list[Piece]
-    new: list[Piece]
+    pieces: list[Piece]  # of both sides: what was removed stands before what was added in its place
     left_out: int = 0  # lines that are the same on both sides and are not shown
 
     @property
     def changed(self) -> bool:
         return self.index is not None
+
+    @property
+    def old(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.kind != ADDED]
+
+    @property
+    def new(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.kind != REMOVED]
 
     @property
     def old_text(self) -> str:
@@ -70,7 +77,7 @@ class TextDiff:
         """A changed one."""
         span = self.changes[index]
         old, new = "".join(self.old[span.old_from : span.old_to]), "".join(self.new[span.new_from : span.new_to])
-        return Passage(span, index, *words(old, new))
+        return Passage(span, index, words(old, new))
 
     def passages(self, around: int = 2, first: int = 0, most: int | None = None) -> Iterator[Passage]:
         """The changes from `first` on, each with so many unchanged lines around it."""
@@ -93,7 +100,7 @@ class TextDiff:
             if last > first or skipped:
                 back = self._shift(first)
                 text = [Piece(SAME, "".join(self.new[first:last]))]
-                yield Passage(Span(first - back, last - back, first, last), None, text, text, skipped)
+                yield Passage(Span(first - back, last - back, first, last), None, text, skipped)
 
     def _shift(self, line: int) -> int:
         """How many lines further down an unchanged line of the new text is than in the old one."""
@@ -111,43 +118,41 @@ def lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def words(old: str, new: str) -> tuple[list[Piece], list[Piece]]:
+def words(old: str, new: str) -> list[Piece]:
     """Both texts in pieces that are the same, and pieces that only one side has."""
     before, after = WORD.findall(old), WORD.findall(new)
     if not before or not after or max(len(before), len(after)) > MOST_WORDS:
-        return _whole(REMOVED, old), _whole(ADDED, new)
+        return _pieces([(old, new)])
     ops = LCSseq.opcodes(before, after)
     same = sum(op.src_end - op.src_start for op in ops if op.tag == "equal")
     if same < UNLIKE * max(len(before), len(after)):
-        return _whole(REMOVED, old), _whole(ADDED, new)
-    left: list[Piece] = []
-    right: list[Piece] = []
+        return _pieces([(old, new)])
+    parts: list[tuple[str, str] | str] = []
     for op in ops:
-        kinds = (SAME, SAME) if op.tag == "equal" else (REMOVED, ADDED)
-        left.append(Piece(kinds[0], "".join(before[op.src_start : op.src_end])))
-        right.append(Piece(kinds[1], "".join(after[op.dest_start : op.dest_end])))
-    return _joined(left), _joined(right)
+        removed, added = "".join(before[op.src_start : op.src_end]), "".join(after[op.dest_start : op.dest_end])
+        parts.append(removed if op.tag == "equal" else (removed, added))
+    return _pieces(_joined(parts))
 
 
-def _whole(kind: str, text: str) -> list[Piece]:
-    return [Piece(kind, text)] if text else []
-
-
-def _joined(pieces: list[Piece]) -> list[Piece]:
-    """Neighbours of one kind as one, and a space between two changes as part of them."""
-    pieces = [piece for piece in pieces if piece.text]
-    kinds = [piece.kind for piece in pieces]
-    for place in range(1, len(pieces) - 1):
-        between = kinds[place] == SAME and pieces[place].text == " "
-        if between and kinds[place - 1] == kinds[place + 1] != SAME:
-            kinds[place] = kinds[place - 1]
-    joined: list[Piece] = []
-    for kind, piece in zip(kinds, pieces, strict=True):
-        if joined and joined[-1].kind == kind:
-            joined[-1] = Piece(kind, joined[-1].text + piece.text)
+def _joined(parts: list[tuple[str, str] | str]) -> list[tuple[str, str] | str]:
+    """Neighbours that both changed as one, and a space between two changes as part of them."""
+    joined: list[tuple[str, str] | str] = []
+    for place, part in enumerate(parts):
+        if part == " " and 0 < place < len(parts) - 1:
+            part = (" ", " ")  # what is equal stands between two changes
+        if joined and isinstance(part, tuple) and isinstance(joined[-1], tuple):
+            joined[-1] = (joined[-1][0] + part[0], joined[-1][1] + part[1])
         else:
-            joined.append(Piece(kind, piece.text))
+            joined.append(part)
     return joined
+
+
+def _pieces(parts: list[tuple[str, str] | str]) -> list[Piece]:
+    pieces = []
+    for part in parts:
+        shown = [(SAME, part)] if isinstance(part, str) else [(REMOVED, part[0]), (ADDED, part[1])]
+        pieces += [Piece(kind, text) for kind, text in shown if text]
+    return pieces
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[Span]:

@@ -1,4 +1,5 @@
 // The editor page: one document, written together.
+import { commentsOf, marked } from "./comments.js";
 import { commit } from "./commit.js";
 import { cursors } from "./cursors.js";
 import { openDevice } from "./device.js";
@@ -75,10 +76,11 @@ async function start(root) {
   const device = await openDevice(facts.place).catch(() => null); // private windows may forbid it
   const session = new Session(facts, device);
   const announce = announcer(root);
-  const view = editorOf(root.querySelector("[data-part=text]"), session, facts, [cursors(session)]);
+  const view = editorOf(root.querySelector("[data-part=text]"), session, facts, [cursors(session), marked]);
   chip(root, session, announce);
   people(root, session, view, announce);
   commit(root, session, announce);
+  commentsOf(root, session, view);
   if (facts.format === "markdown") {
     preview(root, session, view);
     modes(root);

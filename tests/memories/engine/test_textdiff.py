@@ -35,22 +35,29 @@ def test_every_passage_together_is_either_text_and_taking_all_back_gives_the_old
     assert "".join(text) == before
 
 
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_words_lose_nothing(old, new):
-    left, right = words(old, new)
-    assert text_of(left, SAME, REMOVED) == old and text_of(right, SAME, ADDED) == new
-    assert text_of(left, SAME) == text_of(right, SAME)
+@given(
+    st.lists(st.sampled_from(["a", "b", " ", "c d", "é😀", ",", "\n"]), max_size=20).map("".join), st.text(max_size=30)
+)
+def test_words_lose_nothing(old, insert):
+    for new in (insert, old[:4] + insert + old[6:], old[::-1]):
+        pieces = words(old, new)
+        assert text_of(pieces, SAME, REMOVED) == old and text_of(pieces, SAME, ADDED) == new
 
 
 def test_only_the_words_that_changed_are_marked():
-    left, right = words("the white whale rose slowly", "the old grey whale rose")
-    assert [piece.text for piece in left if piece.kind == REMOVED] == ["white", " slowly"]
-    assert [piece.text for piece in right if piece.kind == ADDED] == ["old grey "]
+    pieces = words("the white whale rose slowly", "the old grey whale rose")
+    assert [piece.text for piece in pieces if piece.kind == REMOVED] == ["white ", " slowly"]
+    assert [piece.text for piece in pieces if piece.kind == ADDED] == ["old grey "]
+
+
+def test_a_space_between_two_changes_is_part_of_them():
+    pieces = words("at the end we went home again", "at the end they came home again")
+    assert [piece.text for piece in pieces if piece.kind != SAME] == ["we went", "they came"]
 
 
 def test_unlike_passages_are_shown_whole():
-    left, right = words("call me ishmael of the sea", "it was the best, and worst: all times ever")
-    assert [piece.kind for piece in left] == [REMOVED] and [piece.kind for piece in right] == [ADDED]
+    pieces = words("call me ishmael of the sea", "it was the best, and worst: all times ever")
+    assert [piece.kind for piece in pieces] == [REMOVED, ADDED]
 
 
 def test_what_stays_is_left_out_and_counted():
@@ -79,7 +86,7 @@ def test_two_large_texts_with_nothing_in_common_are_one_change():
     old, new = ("".join(f"{word} {n % 7}\n" for n in range(MOST_LINES * 4)) for word in ("a", "b"))
     found = TextDiff(old, new)
     assert len(found.changes) == 1 and found.with_old(0) == old
-    assert [piece.kind for piece in found.passage(0).old] == [REMOVED]
+    assert [piece.kind for piece in found.passage(0).pieces] == [REMOVED, ADDED]
 
 
 def test_changes_by_the_page():
