@@ -59,8 +59,8 @@ export class Session extends ObservableV2 {
     const { stopped, mayWrite } = this;
     const gathering = this.#gathered.length ? [{ kept: false, at: Date.now() }] : [];
     const pending = [...this.#outbox.pending, ...gathering];
-    const { joined: connected, polling } = this.#link;
-    return { stopped, mayWrite, pending, connected, polling, opened: this.#opened, now: Date.now() };
+    const { joined: connected, polling, failing } = this.#link;
+    return { stopped, mayWrite, pending, connected, polling, failing, opened: this.#opened, now: Date.now() };
   }
 
   get writable() {
