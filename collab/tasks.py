@@ -1,12 +1,14 @@
-"""Celery shells: names and one call each."""
+"""Celery shells, by the clock: each a look at what is due."""
 
 import logging
 
 from celery import shared_task
 
 from . import digest
+from .live import compaction, due
 
-log = logging.getLogger("memvid.mail")
+mail = logging.getLogger("memvid.mail")
+live_log = logging.getLogger("memvid.live")
 
 
 @shared_task(ignore_result=True)
@@ -16,4 +18,18 @@ def send_digests(**_: object) -> None:
         try:
             digest.send(pk)
         except OSError as error:  # the mail server; the next hour tries again
-            log.warning("the digest for person %s was not sent: %s", pk, error)
+            mail.warning("the digest for person %s was not sent: %s", pk, error)
+
+
+@shared_task(ignore_result=True)
+def compact_logs(**_: object) -> None:
+    for live in compaction.due():
+        try:
+            compaction.compact(live)
+        except Exception:  # one document's log must not keep the others from theirs
+            live_log.exception("the log of %s was not compacted", live)
+
+
+@shared_task(ignore_result=True)
+def write_edits(**_: object) -> None:
+    due.start_jobs()

@@ -294,6 +294,7 @@ class Job(models.Model):
         MIRROR = "mirror", "Following the file"
         DUPLICATES = "duplicates", "Finding near-duplicates"
         COMPARE = "compare", "Comparing memories"
+        LIVE = "live", "Writing edits into the video"
 
     class State(models.TextChoices):
         RECEIVING = "receiving"  # files are still on their way from the browser: no worker may take it yet

@@ -1,11 +1,12 @@
 """Reads for the pages."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField, Value, Window
+from django.utils import timezone
 
 from collab.models import User, Workspace
 
@@ -34,11 +35,19 @@ SORTS = {
     "made": ("-created_at", "pk"),
 }
 CHUNKS_A_PAGE = 50
+LONG = timedelta(seconds=30)
 
 
 def open_job_count(workspace: Workspace, user: Any) -> int:
     open_states = (Job.State.QUEUED, Job.State.RUNNING)
-    return jobs_visible_to(user).filter(workspace=workspace, state__in=open_states).distinct().count()
+    found = shown_jobs(jobs_visible_to(user).filter(workspace=workspace, state__in=open_states))
+    return found.distinct().count()
+
+
+def shown_jobs(found: QuerySet[Job]) -> QuerySet[Job]:
+    """Edits that are written into the video are no news, unless that fails or takes long."""
+    begun = timezone.now() - LONG
+    return found.exclude(Q(kind=Job.Kind.LIVE) & (Q(state=Job.State.DONE) | Q(state__in=OPEN, created_at__gt=begun)))
 
 
 # -- memories
@@ -78,8 +87,8 @@ def tags_of(memories: MemoryQuerySet) -> list[str]:
 
 def open_jobs_by_memory(memories: list[Memory]) -> dict[Any, Job]:
     """The newest open job of each memory that has one."""
-    jobs = Job.objects.filter(memory__in=[memory.pk for memory in memories], state__in=OPEN).order_by("created_at")
-    return {job.memory_id: job for job in jobs}
+    jobs = Job.objects.filter(memory__in=[memory.pk for memory in memories], state__in=OPEN)
+    return {job.memory_id: job for job in shown_jobs(jobs).order_by("created_at")}
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ def page_of_chunk(chunks: QuerySet[Chunk], order: int) -> int:
 
 
 def listed_jobs(workspace: Workspace, user: User, chosen: dict[str, Any]) -> QuerySet[Job]:
-    found = jobs_visible_to(user).filter(workspace=workspace).distinct()
+    found = shown_jobs(jobs_visible_to(user).filter(workspace=workspace)).distinct()
     if chosen["state"] == "open":
         found = found.filter(state__in=OPEN)
     elif chosen["state"]:

@@ -173,10 +173,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3}
 CELERY_BEAT_SCHEDULE = {
     "reap": {"task": "memories.tasks.reap_jobs", "schedule": 10.0, "options": {"expires": 10}},
     "follow": {"task": "memories.tasks.follow_files", "schedule": 15.0, "options": {"expires": 15}},
+    "live-commits": {"task": "collab.tasks.write_edits", "schedule": 5.0, "options": {"expires": 5}},
+    "live-compaction": {"task": "collab.tasks.compact_logs", "schedule": 10.0, "options": {"expires": 10}},
     "empty-trash": {"task": "memories.tasks.empty_trash", "schedule": 3600.0, "options": {"expires": 3600}},
     "digests": {"task": "collab.tasks.send_digests", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 JOB_LEASE_SECONDS = env_number("MEMVID_JOB_LEASE_SECONDS", 20)
+
+# -- live editing: edits are written into the video when a document has rested, and at the latest after a while
+
+LIVE_QUIET_SECONDS = env_number("MEMVID_LIVE_QUIET_SECONDS", 30)
+LIVE_LONGEST_SECONDS = env_number("MEMVID_LIVE_LONGEST_SECONDS", 300)
 
 # -- search by meaning: one process holds the model
 

@@ -36,6 +36,15 @@ def check(update: bytes) -> set[int]:
     return clients
 
 
+def reaches(vector: bytes, update: bytes) -> bool:
+    """Whether all that the update deletes is in the state of that vector; if not, a deletion waits."""
+    reader = Reader(vector)
+    known = {reader.number(MOST_CLIENT): reader.number() for _ in range(reader.number())}
+    reader = Reader(update)
+    reader.structs()
+    return all(end <= known.get(client, 0) for client, end in reader.deletions().items())
+
+
 class Reader:
     def __init__(self, data: bytes):
         self._data, self.at = data, 0
@@ -112,9 +121,14 @@ class Reader:
             raise BadUpdate("it holds a carriage return: lines end with a line feed here")
         return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
-    def deletions(self) -> None:
+    def deletions(self) -> dict[int, int]:
+        """Where the deletions end, by client."""
+        ends: dict[int, int] = {}
         for _ in range(self.number()):
-            self.number(MOST_CLIENT)
+            client = self.number(MOST_CLIENT)
             for _ in range(self.number()):
-                if self.number() + self.number() > MOST_CLOCK:
+                end = self.number() + self.number()
+                if end > MOST_CLOCK:
                     raise BadUpdate("a number in it is too large")
+                ends[client] = max(end, ends.get(client, 0))
+        return ends

@@ -25,6 +25,10 @@ class LiveDocument(models.Model):
     projected_commit = models.PositiveIntegerField(default=0)
     projected_state = models.BinaryField(help_text="one Yjs update: everything up to projected_seq")
     projected_at = models.DateTimeField(null=True)
+    writing_request = models.CharField(max_length=60, blank=True, help_text="of a commit that is being written")
+    writing_seq = models.PositiveBigIntegerField(default=0)
+    writing_state = models.BinaryField(null=True, help_text="what that commit will hold")
+    writing_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True, help_text="when the newest update came")
 

@@ -125,11 +125,11 @@ def _replace(old: list[OldChunk], first: int, last: int, pieces: list[Draft]) ->
     if extra:
         before = places[-1] if places else (old[first - 1].order if first else 0)
         after = old[last].order if last < len(old) else None
-        changes += _between(before, after, extra)
+        changes += between(before, after, extra)
     return changes
 
 
-def _between(before: int, after: int | None, pieces: list[Draft]) -> list[Change]:
+def between(before: int, after: int | None, pieces: list[Draft]) -> list[Change]:
     step = ORDER_STEP if after is None else (after - before) // (len(pieces) + 1)
     if step < 1:
         raise OrderExhausted

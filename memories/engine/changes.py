@@ -23,6 +23,7 @@ MAX_RECORD = 1200  # compressed bytes of a document record, which is never cut
 MAX_METADATA = 1000  # bytes of JSON; more is shortened, so that a record always fits a page
 SAMPLE = 8192
 MOST_SAMPLES = 800
+SOURCE = "source"  # in the metadata of a document that was edited
 
 
 @contextmanager
@@ -181,7 +182,7 @@ class Planner:
         record = self._present.find_path(source.path)
         if record is None:
             return self._new(source)
-        if _facts(record) == (source.digest.hex(), source.split, tuple(source.tags)):
+        if (source.digest.hex(), source.split, tuple(source.tags)) in (_facts(record), _source_facts(record)):
             return Outcome(source.path, "unchanged", document=record["number"])
         return self._changed(source, record)
 
@@ -248,10 +249,11 @@ class Planner:
         self.changes.outcomes.append(outcome)
         return outcome
 
-    def edit(self, path: str, edits: Iterable[Change]) -> Outcome:
+    def edit(self, path: str, edits: Iterable[Change], metadata: Metadata | None = None) -> Outcome:
         """Puts and deletes single chunks of a document; a put without metadata keeps what the chunk had.
 
-        A text document's record then describes the edited text, so that it still gives back what it says.
+        A text document's record then describes the edited text, so that it still gives back what it says. `metadata`
+        is added to the document's.
         """
         record = self._present.find_path(path)
         if record is None or path in self._seen:
@@ -264,7 +266,7 @@ class Planner:
         texts = {order: chunk.text for order, chunk in chunks.items()} | {edit.order: edit.text for edit in edits}
         if "original" not in record and record["encoding"] is not None:
             record = _describing("".join(texts[order] or "" for order in sorted(texts)), record)
-        self.rewrite(record)
+        self.rewrite({**record, "meta": fit_metadata({**record["meta"], **(metadata or {})})})
         for edit in edits:
             if (old := chunks.get(edit.order)) is not None:
                 self.changes.chunks -= 1
@@ -284,6 +286,10 @@ class Planner:
     def present(self, path: str) -> dict[str, Any] | None:
         """The record at a path, in the memory or among what this plan has put."""
         return self._copied.get(path) or self._present.find_path(path)
+
+    def chunks(self, number: int) -> list[OldChunk]:
+        """A document's, as the memory has them."""
+        return self._present.old_chunks(number)
 
     def copy(
         self,
@@ -330,6 +336,17 @@ def _describing(text: str, record: dict[str, Any]) -> dict[str, Any]:
 def _facts(record: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
     """What decides whether a document has changed."""
     return record["digest"], record["split"], tuple(record["tags"])
+
+
+def _source_facts(record: dict[str, Any]) -> tuple[Any, str, tuple[str, ...]]:
+    """The same of the file that a document came from, where it was edited since: that file again changes nothing."""
+    source = record["meta"].get(SOURCE)
+    return source.get("digest") if isinstance(source, dict) else None, record["split"], tuple(record["tags"])
+
+
+def source_of(record: dict[str, Any], commit: int) -> Metadata:
+    """What an edit notes in a document's metadata: the commit and digest of the file that it was before."""
+    return {SOURCE: record["meta"].get(SOURCE) or {"commit": commit, "digest": record["digest"]}}
 
 
 def _filled(drafts: Iterable[Draft]) -> Iterator[Draft]:

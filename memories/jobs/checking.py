@@ -18,7 +18,7 @@ from ..engine import Memory as MemoryFile
 from ..engine.errors import Unsupported
 from ..models import Memory
 from ..working import Hold, JobFailed
-from . import indexing
+from . import indexing, live
 from .writing import alone, commit
 
 MEGABYTES = 1536
@@ -97,6 +97,7 @@ def follow(hold: Hold) -> dict[str, Any]:
             mirror.rebuild(memory, hold.part(0, 80, stoppable=False))
         changed = mirror.follow(memory, hold.part(0, 80, stoppable=False))
         noted = note_facts(hold, memory)
+        live.reconcile(hold, memory, thorough=True)
     return {"changed": changed, "next": indexing.queue(memory) if changed and not noted else []}
 
 

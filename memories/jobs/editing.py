@@ -6,12 +6,12 @@ from typing import Any
 from .. import mirror
 from ..engine import Memory as MemoryFile
 from ..engine.align import Change
-from ..engine.changes import Planner
+from ..engine.changes import Planner, source_of
 from ..engine.errors import NotFound
 from ..engine.history import last_change
 from ..models import Memory
 from ..working import Hold, JobFailed
-from . import indexing
+from . import indexing, live
 from .writing import alone, commit
 
 LONGEST_CHUNK = 1_000_000  # characters
@@ -24,8 +24,10 @@ def remove(hold: Hold) -> dict[str, Any]:
     message = hold.job.params.get("message") or f"Remove {len(numbers)} documents"
     with alone(hold) as memory:
         _needs_file(memory)
+        live.write_first(hold, memory)
         result = commit(hold, partial(_plan_removal, numbers), message=message, progress=hold.part(0, 80))
         mirror.follow(memory, hold.part(80, 99, stoppable=False))
+        live.reconcile(hold, memory)
     return {"commit": result.commit.number if result.commit else None}
 
 
@@ -48,6 +50,7 @@ def edit(hold: Hold) -> dict[str, Any]:
         plan = partial(_plan_edit, params.get("document"), edits, seen)
         result = commit(hold, plan, message=message, progress=hold.part(0, 80))
         mirror.follow(memory, hold.part(80, 99, stoppable=False))
+        live.reconcile(hold, memory)
     following = indexing.queue(memory, hold.job.created_by) if result.commit else []
     return {"commit": result.commit.number if result.commit else None, "next": following}
 
@@ -59,7 +62,7 @@ def _plan_edit(number: Any, edits: list[Change], seen: tuple[Any, Any], file: Me
     if not _is_as_seen(file, number, *seen):
         raise JobFailed("somebody else has changed the document meanwhile: look at it and make the change again")
     try:
-        planner.edit(record["path"], edits)
+        planner.edit(record["path"], edits, source_of(record, last_change(file, number)))
     except NotFound as error:
         raise JobFailed(str(error)) from None
 

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.db import connection, models, transaction
 from django.db.models.functions import Cast
 
-from collab.models import Comment, Notification, Thread
+from collab.models import Comment, LiveClient, LiveDocument, LiveUpdate, LiveVersion, Notification, Thread
 from search.models import LoggedQuery, SavedSearch
 
 from .. import mirror, staging
@@ -24,7 +24,7 @@ from ..engine.rewrite import ERASED, striker
 from ..media import shelf
 from ..models import Chunk, Commit, Document, Job, JobFile, Memory
 from ..working import Hold, JobFailed
-from . import indexing
+from . import indexing, live
 from .exporting import folder as exports
 from .rewriting import bring_vectors, rewrite
 from .writing import alone, drop, drop_drafts
@@ -32,20 +32,9 @@ from .writing import alone, drop, drop_drafts
 STRUCK = {
     "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
 }  # fmt: skip
-EMPTIED = (
-    Comment,
-    Comment.mentions.through,
-    Notification,
-    Thread,
-    Chunk,
-    Document,
-    Commit,
-    JobFile,
-    Job,
-    LogEntry,
-    LoggedQuery,
-    SavedSearch,
-)
+LIVE = (LiveDocument, LiveUpdate, LiveClient, LiveVersion)
+TALK = (Comment, Comment.mentions.through, Notification, Thread)
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE, *TALK)
 
 
 def erase(hold: Hold) -> dict[str, Any]:
@@ -57,11 +46,14 @@ def erase(hold: Hold) -> dict[str, Any]:
             raise JobFailed("these documents are no longer in this memory: nothing was erased")
         _set(hold.job, names=sorted(names), numbers=sorted(numbers))
         _clean_audit_of(memory, names, numbers)
+        live.forget(memory, numbers)
+        live.reconcile(hold, memory)
         if present := _in_file(memory, names):
             rewrite(hold, memory, lambda file, out: file.erase(present, out, hold.part(0, 70)).close())
         _clean_files(hold.job, memory, names)
         _clean_rows(hold.job, memory, names, numbers)
         mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
+        live.reconcile(hold, memory, thorough=True)
         bring_vectors(memory)
         _clean_conversations(memory, names, numbers)
         _set(hold.job, names=None, numbers=None)

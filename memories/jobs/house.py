@@ -73,7 +73,17 @@ def _follow(pk: UUID) -> list[UUID]:
     head = memory.head_hash
     mirror.follow(memory)
     busy = memory.jobs.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING)).exists()
-    return [] if busy or memory.head_hash == head else indexing.queue(memory)
+    if memory.head_hash == head:
+        return []
+    return _queue_live(memory) + ([] if busy else indexing.queue(memory))
+
+
+def _queue_live(memory: Memory) -> list[UUID]:
+    """Texts that people have open follow the file, too."""
+    waits = memory.jobs.filter(kind=Job.Kind.LIVE, state=Job.State.QUEUED).exists()
+    if waits or not memory.live.exists():
+        return []
+    return [Job.objects.create(workspace_id=memory.workspace_id, memory=memory, kind=Job.Kind.LIVE).pk]
 
 
 # -- by the hour
@@ -84,6 +94,7 @@ def keep_house() -> list[UUID]:
     clean_staging()
     clean_exports()
     clean_left_over()
+    clean_live_jobs()
     return note_all_facts()
 
 
@@ -177,6 +188,12 @@ def clean_left_over() -> int:
     for path in old:
         drop(path)
     return len(old)
+
+
+def clean_live_jobs() -> int:
+    """There is one for every few edits, and the commits tell more."""
+    old = timezone.now() - timedelta(seconds=LEFT_OVER)
+    return Job.objects.filter(kind=Job.Kind.LIVE, state=Job.State.DONE, finished_at__lt=old).delete()[0]
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -12,8 +12,8 @@ from ..engine import Memory as MemoryFile
 from ..engine.publishing import sync_folder
 from ..models import Job, Memory
 from ..working import Hold, JobFailed
-from . import indexing
-from .writing import alone, author, draft_path, refuse_behind, writer
+from . import indexing, live
+from .writing import alone, author_of, draft_path, refuse_behind, writer
 
 Write = Callable[[MemoryFile, Path], None]
 INTERRUPTED = (
@@ -27,18 +27,20 @@ def vacuum(hold: Hold) -> dict[str, Any]:
     with alone(hold) as memory:
         if not memory.path.exists():
             raise JobFailed("there is nothing to vacuum: the memory has no file")
+        live.reconcile(hold, memory)
         if not _is_done(hold.job, memory):
             before = memory.path.stat().st_size
             rewrite(hold, memory, lambda file, out: _vacuum(hold, memory, file, out))
             hold.keep(saved=before - memory.path.stat().st_size)
         mirror.follow(memory, hold.part(80, 99, stoppable=False))
+        live.reconcile(hold, memory, thorough=True)
         bring_vectors(memory)
     return {"next": indexing.queue(memory, hold.job.created_by)}
 
 
 def _vacuum(hold: Hold, memory: Memory, file: MemoryFile, out: Path) -> None:
     file.vacuum(
-        out, progress=hold.part(0, 80), author=author(hold.job), request=str(hold.job.pk), metadata=facts.of(memory)
+        out, progress=hold.part(0, 80), author=author_of(hold.job), request=str(hold.job.pk), metadata=facts.of(memory)
     ).close()
 
 

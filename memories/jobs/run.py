@@ -18,6 +18,7 @@ from . import (
     exporting,
     importing,
     indexing,
+    live,
     merging,
     rewriting,
     upload,
@@ -40,6 +41,7 @@ HANDLERS: dict[str, Callable[[Hold], dict | None]] = {
     Job.Kind.MIRROR: checking.follow,
     Job.Kind.DUPLICATES: duplicates.find,
     Job.Kind.COMPARE: comparing.compare,
+    Job.Kind.LIVE: live.project,
 }
 
 

@@ -23,7 +23,7 @@ from ..engine.ingest import text_source
 from ..engine.model import Outcome
 from ..models import Job, JobFile, Memory
 from ..working import Hold
-from . import indexing, recovery, staged
+from . import indexing, live, recovery, staged
 from .staged import Staged
 from .writing import alone, commit
 
@@ -38,6 +38,9 @@ def store(hold: Hold) -> dict[str, Any]:
         if files or _may_remove(hold.job):
             _store(hold, memory, files)
         mirror.follow(memory, hold.part(70, 95, stoppable=False))
+        for number in hold.job.result.get("commits", ()):
+            live.adopt(memory, number)
+        live.reconcile(hold, memory)
         staged.drop(hold.job)
     result: dict[str, Any] = {"message": _summary(hold.job), "next": []}
     if hold.job.result.get("commits"):

@@ -4,9 +4,11 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from django.db import DatabaseError, connection
 
 from .. import facts, mirror
 from ..engine import Memory as MemoryFile
@@ -64,8 +66,30 @@ def alone(hold: Hold) -> Iterator[Memory]:
                 break
             except Locked:
                 hold.progress(0, 0, "waiting for another job on this memory")
+        stack.enter_context(_alone_in_database(hold, memory))
         memory.refresh_from_db()
         yield memory
+
+
+@contextmanager
+def _alone_in_database(hold: Hold, memory: Memory) -> Iterator[None]:
+    """Workers on several machines may not see each other's file locks. It belongs to the connection: one that is lost
+    lets go of it, and the file's own lock remains."""
+    key = f"write {memory.pk}"
+    while not _database_says("pg_try_advisory_lock", key):
+        hold.progress(0, 0, "waiting for another job on this memory")
+        time.sleep(0.2)
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):
+            _database_says("pg_advisory_unlock", key)
+
+
+def _database_says(function: str, key: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [key])
+        return cursor.fetchone()[0]
 
 
 @contextmanager
@@ -96,6 +120,7 @@ def commit(
     request: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     even_if_empty: bool = False,
+    author: str | None = None,
 ) -> CommitResult:
     """One commit with the job's id as its request, so that doing it again gives the commit that is there.
 
@@ -103,7 +128,8 @@ def commit(
     """
     memory = hold.job.memory
     hold.keep(writing=True)  # if this worker is killed now, no rewrite may take the request id out of the file
-    note = Note(author(hold.job), clipped(message), request or str(hold.job.pk), facts.of(memory))
+    by = author_of(hold.job) if author is None else clipped(author)
+    note = Note(by, clipped(message), request or str(hold.job.pk), facts.of(memory))
     deadline = time.monotonic() + PATIENCE
     tries = 0
     while True:
@@ -138,7 +164,7 @@ def refuse_behind(memory: Memory, file: MemoryFile) -> None:
         )
 
 
-def author(job: Job) -> str:
+def author_of(job: Job) -> str:
     return str(job.created_by) if job.created_by else ""
 
 

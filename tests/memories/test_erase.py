@@ -16,6 +16,9 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from collab.live import compaction, seeding
+from collab.live import texts as live_texts
+from collab.models import LiveClient, LiveDocument, LiveUpdate, LiveVersion
 from memories.engine import Memory as MemoryFile
 from memories.engine.pages import Kind
 from memories.media import shelf
@@ -84,9 +87,23 @@ def live_through(memory: Memory) -> None:
         asking.keep(turn, async_to_sync(_answered)(found, asked), whole=True)
         turn.refresh_from_db()
         assert WORD in str(turn.pieces)
+    edited(memory, document)
     searched_for(memory)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # the planner's statistics quote what stands in the tables
+
+
+def edited(memory: Memory, document: Document) -> None:
+    """Opened by somebody, written into the video, edited again, compacted, and given a name."""
+    live = seeding.opened(memory, document.number)
+    for text in (f"a live {WORD}", f"a livelier {WORD}"):
+        present = live_texts.read(document)
+        live_texts.replace(present.live, present.state, text, memory.created_by)
+        work(queue(memory, Job.Kind.LIVE, message=f"edits of {PATH}"))
+        compaction.compact(live.pk)
+    present = live_texts.read(document)
+    live_texts.replace(present.live, present.state, f"an unwritten {WORD}", memory.created_by)
+    LiveVersion.objects.create(live=live, seq=present.seq, kind="named", label=NAME, text=present.text)
 
 
 async def _answered(found: asking.Found, question: str) -> Draft:
@@ -206,6 +223,7 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     left = traces()
     assert not left
     assert set(texts(memory)) == {"d/other.txt"} and is_whole(memory)
+    assert not any(model.objects.exists() for model in (LiveDocument, LiveUpdate, LiveVersion, LiveClient))
     assert Embedding.objects.filter(chunk__memory=memory).exists(), "the vectors of what stays travelled along"
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4
