@@ -1,4 +1,4 @@
-"""Celery shells, by the clock: each a look at what is due."""
+"""Celery shells, called by the clock, each a look at what is due."""
 
 import logging
 
@@ -7,18 +7,7 @@ from celery import shared_task
 from . import digest
 from .live import compaction, due
 
-mail = logging.getLogger("memvid.mail")
-live_log = logging.getLogger("memvid.live")
-
-
-@shared_task(ignore_result=True)
-def send_digests(**_: object) -> None:
-    """One mail that cannot be sent holds up nobody else's."""
-    for pk in digest.due():
-        try:
-            digest.send(pk)
-        except OSError as error:  # the mail server; the next hour tries again
-            mail.warning("the digest for person %s was not sent: %s", pk, error)
+live_log, mail_log = logging.getLogger("memvid.live"), logging.getLogger("memvid.mail")
 
 
 @shared_task(ignore_result=True)
@@ -33,3 +22,13 @@ def compact_logs(**_: object) -> None:
 @shared_task(ignore_result=True)
 def write_edits(**_: object) -> None:
     due.start_jobs()
+
+
+@shared_task(ignore_result=True)
+def send_digests(**_: object) -> None:
+    """One mail that cannot be sent holds up nobody else's."""
+    for pk in digest.due():
+        try:
+            digest.send(pk)
+        except OSError as error:  # the mail server; the next hour tries again
+            mail_log.warning("the digest for person %s was not sent: %s", pk, error)

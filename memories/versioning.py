@@ -1,7 +1,8 @@
 """Naming versions and going back to one. A restore is new edits on top of the present text: nobody's are lost."""
 
-from typing import Any
+from django.db import transaction
 
+from collab.live import texts
 from collab.models import LiveVersion, User
 
 from . import versions
@@ -13,15 +14,13 @@ MOVED_ON = "This passage has changed since the page was opened: compare again, t
 
 
 def name_version(document: Document, by: User, label: str) -> LiveVersion:
-    from collab.live import texts
-
+    """Raises CannotEdit."""
     return _keep(texts.read(document), by, LiveVersion.Kind.NAMED, label)
 
 
+@transaction.atomic
 def restore(document: Document, by: User, key: str) -> None:
-    """Raises NoSuchVersion."""
-    from collab.live import texts
-
+    """Raises NoSuchVersion and CannotEdit."""
     wanted = versions.text_of(document, key)
     present = texts.read(document)
     if wanted != present.text:
@@ -30,9 +29,7 @@ def restore(document: Document, by: User, key: str) -> None:
 
 
 def restore_passage(document: Document, by: User, key: str, mark: str) -> None:
-    """Raises NoSuchVersion, also when the passage is no longer what the page showed."""
-    from collab.live import texts
-
+    """Raises CannotEdit and NoSuchVersion, also when the passage is no longer what the page showed."""
     wanted = versions.text_of(document, key)
     present = texts.read(document)
     found = TextDiff(wanted, present.text)
@@ -47,7 +44,7 @@ def _called(document: Document, key: str) -> str:
     return f"“{found[key].title}”"[:150] if key in found else key
 
 
-def _keep(present: Any, by: User, kind: str, label: str) -> LiveVersion:
+def _keep(present: texts.Present, by: User, kind: str, label: str) -> LiveVersion:
     version = LiveVersion.objects.create(
         live=present.live, seq=present.seq, kind=kind, label=label[:200], text=present.text
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from collab.live import log, texts
 from collab.models import LiveDocument, LiveUpdate, LiveVersion
 
 from .engine import Memory as MemoryFile
@@ -135,7 +136,9 @@ def _text_at(document: Document, commit: int) -> str:
 
 
 def present_text(document: Document) -> str:
-    return _text_at(document, document.memory.head)
+    """As it is edited now; nobody is made to wait for the video."""
+    live = live_of(document)
+    return texts.text_of(log.state_now(live.pk).update) if live else _text_at(document, document.memory.head)
 
 
 def compared(document: Document, old: str, new: str) -> TextDiff:

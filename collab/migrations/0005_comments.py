@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("collab", "0004_live_clients"),
-        ("memories", "0002_compare"),
+        ("memories", "0003_compare"),
     ]
 
     operations = [

@@ -33,8 +33,8 @@ STRUCK = {
     "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
 }  # fmt: skip
 LIVE = (LiveDocument, LiveUpdate, LiveClient, LiveVersion)
-TALK = (Comment, Comment.mentions.through, Notification, Thread)
-EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE, *TALK)
+SAID = (Thread, Comment, Comment.mentions.through, Notification)
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE, *SAID)
 
 
 def erase(hold: Hold) -> dict[str, Any]:

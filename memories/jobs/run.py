@@ -22,7 +22,7 @@ from . import (
     merging,
     rewriting,
     upload,
-)
+)  # fmt: skip
 
 log = logging.getLogger("memvid.jobs")
 

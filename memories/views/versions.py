@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
+from collab.live.seeding import CannotEdit
+
 from .. import versioning, versions
 from ..access import document_read, document_write
 from ..engine.errors import MemvidError
@@ -95,11 +97,15 @@ def _page_of_changes(found: TextDiff, first: int) -> dict[str, Any]:
 def name(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     document = document_write(request, pk, number)
     form = VersionNameForm(request.POST)
-    if form.is_valid():
-        versioning.name_version(document, request.user, form.cleaned_data["label"])
-        messages.success(request, f"The text as it is now is kept as “{form.cleaned_data['label']}”.")
-    else:
+    if not form.is_valid():
         say_errors(request, form)
+        return redirect("document-history", pk, number)
+    try:
+        versioning.name_version(document, request.user, form.cleaned_data["label"])
+    except CannotEdit as error:
+        messages.error(request, f"No version was kept: {error}.")
+    else:
+        messages.success(request, f"The text as it is now is kept as “{form.cleaned_data['label']}”.")
     return redirect("document-history", pk, number)
 
 
@@ -120,6 +126,8 @@ def restore(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
             return redirect(f"{reverse('document-history', args=[pk, number])}?{urlencode({'from': key, 'to': NOW})}")
         versioning.restore(document, request.user, key)
         messages.success(request, "The version is restored as new edits. The text before it is kept as a version.")
+    except CannotEdit as error:
+        messages.error(request, f"Nothing was restored: {error}.")
     except (NoSuchVersion, MemvidError) as error:
         messages.error(request, str(error))
     return redirect("document-history", pk, number)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("memories", "0001_initial"),
+        ("memories", "0002_live"),
     ]
 
     operations = [
@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                     ("mirror", "Following the file"),
                     ("duplicates", "Finding near-duplicates"),
                     ("compare", "Comparing memories"),
+                    ("live", "Writing edits into the video"),
                 ],
                 max_length=10,
             ),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("memories", "0002_compare"),
+        ("memories", "0001_initial"),
     ]
 
     operations = [
@@ -26,7 +26,6 @@ class Migration(migrations.Migration):
                     ("export", "Preparing a download"),
                     ("mirror", "Following the file"),
                     ("duplicates", "Finding near-duplicates"),
-                    ("compare", "Comparing memories"),
                     ("live", "Writing edits into the video"),
                 ],
                 max_length=10,
