@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 
 import pytest
@@ -12,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketR
 from psycopg.conninfo import make_conninfo
 
 from collab.models import Membership, Role, User
-from memories.models import Memory
+from memories import jobs
+from memories.models import Commit, Job, Memory
 from tests.running import web
 from tests.stores import FOLDER
 
@@ -220,6 +222,41 @@ def test_where_websockets_are_blocked_the_same_text_goes_by_requests(log_in, ano
     line.cut = False
     expect_state(here, "Saved")
     expect_lines(there, lambda lines: lines[2] == "The white whale swims. By request. Later.")
+
+
+def test_commit_now_brings_the_text_into_the_video_with_a_message(log_in, another, alice, charlie, address, memory):
+    here = opened(log_in(alice), address)
+    there = opened(another(charlie), address)
+    line = here.locator("[data-part=projected]")
+    expect(line).to_contain_text("All of it is in the video (commit 1")
+    expect(here.get_by_role("button", name="Commit now")).to_be_disabled()
+    write(here, " Old.")
+    write(there, " Big.", line=0)
+    expect(line).to_contain_text("In the video up to commit 1")
+    expect_lines(here, lambda lines: lines[0] == "# Whales Big.")
+    here.get_by_role("button", name="Commit now").click()
+    here.get_by_label("What was done").fill("Two facts")
+    with here.expect_response(re.compile("/commit/$")):
+        here.get_by_role("button", name="Commit", exact=True).click()
+    expect(here.locator("[data-part=commit-note]")).to_have_text("Writing it into the video…")
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(work_on, memory).result()
+    for page in (here, there):
+        expect(page.locator("[data-part=projected]")).to_contain_text(
+            "All of it is in the video (commit 2", timeout=15_000
+        )
+    expect(here.locator("[data-part=commit-note]")).to_be_empty()
+    commit = Commit.objects.get(memory=memory, number=2)
+    assert (commit.message, commit.author) == ("Two facts", "Alice, Charlie")
+
+
+def work_on(memory: Memory) -> None:
+    """The worker's part, in a thread without an event loop."""
+    job = memory.jobs.get(kind=Job.Kind.LIVE)
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    connection.close()
+    assert job.state == Job.State.DONE, job.error
 
 
 def test_a_reader_sees_and_cannot_write(log_in, another, alice, bob, address):
