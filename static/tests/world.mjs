@@ -122,8 +122,9 @@ export class MemoryDevice {
   aside = [];
   full = false;
 
-  async keep(entry, instead = []) {
+  async keep(entry, instead = [], copy = null) {
     if (this.full) throw new Error("no room");
+    if (copy) this.kept = { generation: entry.generation, update: copy };
     this.outbox = [...this.outbox.filter(({ id }) => !instead.includes(id)), { ...entry }];
   }
 
