@@ -62,9 +62,11 @@ def measure(site: Site, args: argparse.Namespace) -> list[Row]:
     place = Place(site)
     time.sleep(5)  # what a first start does beside
     parts = {
-        "append": lambda: appending(place), "edit": lambda: asyncio.run(editing(place)),
-        "join": lambda: asyncio.run(joining(place)), "connect": lambda: asyncio.run(connecting(place, site, args.connects)),
-    }  # fmt: skip
+        "append": lambda: appending(place),
+        "edit": lambda: asyncio.run(editing(place)),
+        "join": lambda: asyncio.run(joining(place)),
+        "connect": lambda: asyncio.run(connecting(place, site, args.connects)),
+    }
     return [row for name in args.only or parts for row in parts[name]()]
 
 
