@@ -23,8 +23,8 @@ export function people(root, session, view, announce) {
 
   function show() {
     const present = here();
-    tellArrivals(present);
     const others = [...present.values()].filter(({ user }) => user.id !== session.you?.id);
+    tellArrivals(others);
     const key = JSON.stringify([others.map(({ user }) => user), following]);
     if (key !== drawn) list.replaceChildren(...others.slice(0, SHOWN).map((state) => entryOf(state.user)));
     drawn = key; // else a button would lose the focus whenever somebody moves
@@ -32,8 +32,10 @@ export function people(root, session, view, announce) {
     if (following !== null && !present.has(following)) follow(null);
   }
 
-  function tellArrivals(present) {
-    const names = new Map([...present.values()].map(({ user }) => [user.id, user.name]));
+  // Without a line nobody is seen, which does not mean that they left.
+  function tellArrivals(others) {
+    if (!session.state.connected) return void (known = null);
+    const names = new Map(others.map(({ user }) => [user.id, user.name]));
     if (known) {
       for (const [id, name] of names) if (!known.has(id)) announce(`${name} is here.`);
       for (const [id, name] of known) if (!names.has(id)) announce(`${name} has left.`);
