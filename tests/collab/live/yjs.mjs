@@ -1,0 +1,36 @@
+// Browsers' Yjs for the tests: one command a line on stdin, one answer a line on stdout.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const Y = createRequire(new URL("../../../static/package.json", import.meta.url))("yjs");
+const docs = new Map();
+const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
+const text = (data) => Buffer.from(data).toString("base64");
+
+const commands = {
+  open({ doc }) {
+    docs.set(doc, new Y.Doc());
+    docs.get(doc).getText("content");
+  },
+  // Positions count UTF-16, as in an editor.
+  edit({ doc, at, remove, insert }) {
+    const content = docs.get(doc).getText("content");
+    const before = Y.encodeStateVector(docs.get(doc));
+    docs.get(doc).transact(() => {
+      const start = Math.min(at, content.length);
+      content.delete(start, Math.min(remove, content.length - start));
+      if (insert) content.insert(start, insert);
+    });
+    return text(Y.encodeStateAsUpdate(docs.get(doc), before));
+  },
+  apply: ({ doc, update }) => Y.applyUpdate(docs.get(doc), bytes(update)),
+  text: ({ doc }) => docs.get(doc).getText("content").toString(),
+  waits: ({ doc }) => docs.get(doc).store.pendingStructs !== null || docs.get(doc).store.pendingDs !== null,
+  vector: ({ doc }) => text(Y.encodeStateVector(docs.get(doc))),
+  state: ({ doc, vector }) => text(Y.encodeStateAsUpdate(docs.get(doc), vector ? bytes(vector) : undefined)),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  process.stdout.write(JSON.stringify(commands[command.do](command) ?? null) + "\n");
+}
