@@ -17,8 +17,9 @@ document.addEventListener(
 
 async function leave(form, submitter) {
   if (!(await agreed())) return;
+  dispatchEvent(new Event(LOGOUT)); // an editor on this page
+  new BroadcastChannel(LOGOUT).postMessage(""); // and in other tabs: none may write any more
   await wipe().catch(() => {}); // no storage, nothing kept
-  new BroadcastChannel(LOGOUT).postMessage("");
   form.dataset.wiped = "1";
   form.requestSubmit(submitter);
 }

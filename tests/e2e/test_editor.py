@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 
 import pytest
@@ -12,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketR
 from psycopg.conninfo import make_conninfo
 
 from collab.models import Membership, Role, User
-from memories.models import Memory
+from memories import jobs
+from memories.models import Commit, Job, Memory
 from tests.running import web
 from tests.stores import FOLDER
 
@@ -37,6 +39,18 @@ def site(django_db_setup, django_db_blocker) -> Iterator[str]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
             [facts["NAME"]],
         )
+
+
+class Problems(list[str]):
+    def append(self, problem: str) -> None:
+        if not BLOCKED.search(problem):
+            super().append(problem)
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """But for the browser's own words about a network that a test takes away."""
+    return Problems()
 
 
 @pytest.fixture
@@ -151,7 +165,7 @@ def test_two_people_write_at_once(log_in, another, alice, charlie, address):
     expect_lines(here, lambda lines: lines[0] == "# Whales and other fish")
 
 
-def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, another, alice, charlie, address, problems):
+def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, another, alice, charlie, address):
     here = log_in(alice)
     line = Line(here)
     here.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
@@ -177,10 +191,9 @@ def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, anot
         expect_state(page, "Saved")
     opened(here, address)
     assert lines_of(here) == ["# Whales Meanwhile.", "", "The white whale swims. one two three four", ""]
-    forget_blocked(problems)
 
 
-def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, address, problems):
+def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, address):
     page = opened(log_in(alice), address)
     page.context.set_offline(True)
     write(page, " Gone.")
@@ -189,7 +202,61 @@ def test_who_is_offline_hears_of_it_and_comes_back_by_themselves(log_in, alice, 
     page.context.set_offline(False)
     expect_state(page, "Saved")
     expect(page.locator("[data-part=detail]")).to_be_hidden()
-    forget_blocked(problems)
+
+
+def test_where_websockets_are_blocked_the_same_text_goes_by_requests(log_in, another, alice, charlie, address):
+    here = log_in(alice)
+    line = Line(here, sockets=False)
+    opened(here, address)
+    there = opened(another(charlie), address)
+    expect(here.locator("[data-part=detail]")).to_contain_text("Live connections are blocked here")
+    write(here, " By request.")
+    expect_lines(there, lambda lines: lines[2] == "The white whale swims. By request.")
+    expect_state(here, "Saved")
+    write(there, " By socket.", line=0)
+    expect_lines(here, lambda lines: lines[0] == "# Whales By socket.")
+
+    line.cut = True
+    write(here, " Later.")
+    expect_state(here, "Saved on this device")
+    line.cut = False
+    expect_state(here, "Saved")
+    expect_lines(there, lambda lines: lines[2] == "The white whale swims. By request. Later.")
+
+
+def test_commit_now_brings_the_text_into_the_video_with_a_message(log_in, another, alice, charlie, address, memory):
+    here = opened(log_in(alice), address)
+    there = opened(another(charlie), address)
+    line = here.locator("[data-part=projected]")
+    expect(line).to_contain_text("All of it is in the video (commit 1")
+    expect(here.get_by_role("button", name="Commit now")).to_be_disabled()
+    write(here, " Old.")
+    write(there, " Big.", line=0)
+    expect(line).to_contain_text("In the video up to commit 1")
+    expect_lines(here, lambda lines: lines[0] == "# Whales Big.")
+    here.get_by_role("button", name="Commit now").click()
+    here.get_by_label("What was done").fill("Two facts")
+    with here.expect_response(re.compile("/commit/$")):
+        here.get_by_role("button", name="Commit", exact=True).click()
+    expect(here.locator("[data-part=commit-note]")).to_have_text("Writing it into the video…")
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(work_on, memory).result()
+    for page in (here, there):
+        expect(page.locator("[data-part=projected]")).to_contain_text(
+            "All of it is in the video (commit 2", timeout=15_000
+        )
+    expect(here.locator("[data-part=commit-note]")).to_be_empty()
+    commit = Commit.objects.get(memory=memory, number=2)
+    assert (commit.message, commit.author) == ("Two facts", "Alice, Charlie")
+
+
+def work_on(memory: Memory) -> None:
+    """The worker's part, in a thread without an event loop."""
+    job = memory.jobs.get(kind=Job.Kind.LIVE)
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    connection.close()
+    assert job.state == Job.State.DONE, job.error
 
 
 def test_a_reader_sees_and_cannot_write(log_in, another, alice, bob, address):
@@ -280,6 +347,32 @@ def test_what_is_written_is_not_run(log_in, alice, new_memory, site):
     assert links == [["https://example.org/track.png", away], ["https://example.org/", away]]
 
 
-def forget_blocked(problems: list[str]) -> None:
-    """The browser's own words about a network that the test took away."""
-    problems[:] = [problem for problem in problems if not BLOCKED.search(problem)]
+def test_logging_out_asks_about_unsaved_text_and_leaves_nothing_behind(log_in, alice, address):
+    page = log_in(alice)
+    line = Line(page)
+    opened(page, address)
+    line.lose()
+    write(page, " Secret.")
+    expect_state(page, "Saved on this device")
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("button", name="Log out").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("What you wrote in a document is on this device only.")
+    question.get_by_role("button", name="Cancel").click()
+    expect_state(page, "Saved on this device")
+
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("button", name="Log out").click()
+    question.get_by_role("button", name="Delete it and log out").click()
+    expect(page.get_by_label("Email")).to_be_visible()
+    kept = page.evaluate(
+        """() => new Promise((done) => {
+            indexedDB.open("memvid-live").onsuccess = ({ target: { result: database } }) => {
+                const names = [...database.objectStoreNames];
+                const transaction = database.transaction(names);
+                const counts = names.map((name) => transaction.objectStore(name).count());
+                transaction.oncomplete = () => done(counts.map((count) => count.result));
+            };
+        })"""
+    )
+    assert kept == [0, 0, 0]

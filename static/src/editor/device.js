@@ -74,10 +74,11 @@ class Device {
     return this.read("drafts", (store) => store.index("place").getAll(this.place));
   }
 
-  // `instead`: ids of entries that this one contains.
-  keep({ id, generation, update, at }, instead = []) {
-    return this.change(["outbox"], ([outbox]) => {
+  // `instead`: ids of entries that this one contains; `copy`: the text that it belongs to.
+  keep({ id, generation, update, at }, instead = [], copy = null) {
+    return this.change(["outbox", "copies"], ([outbox, copies]) => {
       outbox.add({ place: this.place, id, generation, update, at });
+      if (copy) copies.put({ place: this.place, generation, update: copy });
       if (instead.length) this.#remove(outbox, (entry) => instead.includes(entry.id));
     });
   }

@@ -25,6 +25,10 @@ export class Link {
   #timer = null;
   #closing = new AbortController();
 
+  get failing() {
+    return !this.joined && this.#failures > 1;
+  }
+
   // hello() gives what a join says; heard(message); lost(why), `why` being empty when it will be tried again.
   constructor(facts, hello, heard, lost) {
     [this.#facts, this.#hello, this.#heard, this.#lost] = [facts, hello, heard, lost];

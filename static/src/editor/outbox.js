@@ -30,21 +30,22 @@ export class Outbox {
     return found;
   }
 
-  add(generation, update, connected) {
+  // `copy`: the whole text, where it is to be kept beside the edit.
+  add(generation, update, connected, copy = null) {
     const last = this.pending.at(-1);
     const growing = !connected && last && !last.sent && last.update.length < MERGED ? last : null;
     const whole = growing ? Y.mergeUpdates([growing.update, update]) : update;
     const entry = { id: uuidv4(), generation, update: whole, at: growing?.at ?? Date.now(), kept: false, sent: 0 };
     if (growing) this.entries.delete(growing.id);
     this.entries.set(entry.id, entry);
-    this.#keep(entry, growing ? [growing.id] : []);
+    this.#keep(entry, growing ? [growing.id] : [], copy);
     return entry;
   }
 
-  async #keep(entry, instead) {
+  async #keep(entry, instead, copy) {
     try {
       if (!this.#device) return;
-      await this.#device.keep(entry, instead);
+      await this.#device.keep(entry, instead, copy);
       entry.kept = true;
     } catch {
       return; // no room, or storage is forbidden: the chip says that the device has not kept it

@@ -5,6 +5,21 @@ const WAIT = 20; // seconds that the server holds a question without news
 const CODES = { 401: 4401, 403: 4403, 404: 4404, 409: 4409, 429: 4429 };
 export const TRY_SOCKET = 4001;
 
+const BATCH = 2_000_000; // characters in a request
+const MOST = 100; // updates in it
+
+function batchesOf(entries) {
+  const batches = [[]];
+  let size = 0;
+  for (const { id, update } of entries) {
+    const text = textOf(update);
+    if (batches.at(-1).length && (batches.at(-1).length >= MOST || size + text.length > BATCH)) [size] = [0, batches.push([])];
+    batches.at(-1).push({ id, update: text });
+    size += text.length;
+  }
+  return batches;
+}
+
 export class Polling {
   #address;
   #token;
@@ -24,10 +39,12 @@ export class Polling {
   }
 
   async send(entries) {
-    const updates = entries.map(({ id, update }) => ({ id, update: textOf(update) }));
     try {
-      this.#tell(await this.#post({ updates, since: this.#since, vector: null, wait: 0 }));
+      for (const batch of batchesOf(entries)) {
+        this.#tell(await this.#post({ updates: batch, since: this.#since, vector: null, wait: 0 }));
+      }
     } catch (error) {
+      if (error.code === CODES[403]) return this.#heard({ type: "rights", may_write: false });
       this.#end(error.code ?? 0);
     }
   }
@@ -71,8 +88,10 @@ export class Polling {
     const headers = { Accept: "application/json", ...options.headers };
     const response = await fetch(address, { ...options, headers, signal, redirect: "manual" });
     const code = response.type === "opaqueredirect" ? CODES[401] : CODES[response.status]; // a redirect leads to the login
-    if (!response.ok) throw Object.assign(new Error(`answered ${response.status}`), { code });
-    return response.json();
+    if (response.ok) return response.json();
+    const { error } = await response.json().catch(() => ({}));
+    if (error && code) this.#heard({ type: "refused", id: null, reason: error });
+    throw Object.assign(new Error(error), { code });
   }
 
   #joined(answer) {

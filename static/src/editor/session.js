@@ -43,6 +43,7 @@ export class Session extends ObservableV2 {
   #gathered = [];
   #timers = {};
   #hole = 0;
+  #copied = false;
   #said = "";
   #opened = false;
 
@@ -58,8 +59,8 @@ export class Session extends ObservableV2 {
     const { stopped, mayWrite } = this;
     const gathering = this.#gathered.length ? [{ kept: false, at: Date.now() }] : [];
     const pending = [...this.#outbox.pending, ...gathering];
-    const { joined: connected, polling } = this.#link;
-    return { stopped, mayWrite, pending, connected, polling, opened: this.#opened, now: Date.now() };
+    const { joined: connected, polling, failing } = this.#link;
+    return { stopped, mayWrite, pending, connected, polling, failing, opened: this.#opened, now: Date.now() };
   }
 
   get writable() {
@@ -92,6 +93,7 @@ export class Session extends ObservableV2 {
     };
     this.#logouts = new BroadcastChannel(LOGOUT);
     this.#logouts.onmessage = () => this.#stop("logout");
+    addEventListener(LOGOUT, () => this.#stop("logout"));
   }
 
   // -- edits
@@ -107,9 +109,16 @@ export class Session extends ObservableV2 {
     if (!this.#gathered.length || this.stopped) return;
     const update = Y.mergeUpdates(this.#gathered.splice(0));
     this.#tabs.postMessage({ generation: this.generation, update });
-    const entry = this.#outbox.add(this.generation, update, this.#link.joined);
+    const entry = this.#outbox.add(this.generation, update, this.#link.joined, this.#copyOnce());
     if (this.#link.joined) this.#send([entry]);
     this.#soon("copy", COPY, () => this.#keepCopy());
+  }
+
+  // Without a line the first edit takes the text along, so that both are there after a reload.
+  #copyOnce() {
+    if (this.#link.joined || this.#copied) return null;
+    this.#copied = true;
+    return Y.encodeStateAsUpdate(this.doc);
   }
 
   #send(entries) {
@@ -137,6 +146,7 @@ export class Session extends ObservableV2 {
 
   _joined({ generation, head, may_write, you, vector, update, awareness, projected }) {
     Object.assign(this, { generation, head, you, projected });
+    this.#copied = false;
     this.#take(update);
     this.#opened = true;
     this._rights({ may_write });
@@ -221,13 +231,15 @@ export class Session extends ObservableV2 {
     const others = [...this.awareness.getStates().keys()].filter((client) => client !== this.doc.clientID);
     removeAwarenessStates(this.awareness, others, this);
     if (why) this.#stop(why);
+    else this.#keepCopy();
     this.emit("change", []);
   }
 
   async #stop(why, reason = this.#said || REASONS[why]) {
     if (this.stopped) return;
     this.flush();
-    const text = this.#outbox.entries.size && why !== "logout" ? this.text.toString() : null;
+    if (why === "logout") this.#outbox.clear(); // the person was asked
+    const text = this.#outbox.entries.size ? this.text.toString() : null;
     this.stopped = { why, reason, resumes: why === "login" }; // the edits go on their way after a login
     this.#link.close();
     this.#lost("");

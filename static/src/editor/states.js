@@ -24,11 +24,12 @@ export function stateOf(facts) {
 }
 
 // The words beside it, for who wonders.
-export function detailOf(state, { connected, polling, stopped }) {
+export function detailOf(state, { connected, polling, failing, stopped }) {
   if (stopped) return stopped.reason;
+  if (state === "opening") return failing ? "The server does not answer. It is asked again and again." : "";
   if (state === "device") return "It goes to the server as soon as that can be reached.";
   if (state === "unsaved") return "Neither the server nor this browser has kept your last edits. Leave this page open.";
-  if (!connected && state !== "opening") return "Offline: you do not see what others write now.";
+  if (!connected) return "Offline: you do not see what others write now.";
   if (polling) return "Live connections are blocked here: others' edits come a little later, their cursors not at all.";
   return "";
 }
