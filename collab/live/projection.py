@@ -124,7 +124,7 @@ def _write(hold: Hold, edited: list[Edited], message: str) -> int | None:
             one.live.save(update_fields=("writing_seq", "writing_state", "writing_at", "writing_request"))
     result = commit(
         hold, lambda file, planner: _plan(edited, file, planner), message=message or _message(edited),
-        request=request, author=_authors(hold, edited), progress=hold.part(0, 80),
+        request=request, by=_authors(hold, edited), progress=hold.part(0, 80),
     )  # fmt: skip
     number = result.commit.number if result.commit else None
     with transaction.atomic():

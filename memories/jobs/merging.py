@@ -11,7 +11,7 @@ from ..models import Memory
 from ..working import Hold, JobFailed
 from . import indexing
 from .rewriting import bring_vectors
-from .writing import alone, author_of, draft_path
+from .writing import alone, author, draft_path
 
 
 def merge(hold: Hold) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _merge(hold: Hold, memory: Memory, sources: list[Memory]) -> None:
     try:
         names, paths = [row.name for row in sources], [row.path for row in sources]
         with MemoryFile.merge(out, paths, progress=progress, names=names) as file:
-            note = Note(author_of(hold.job), f"Merged {len(sources)} memories", str(hold.job.pk), facts.of(memory))
+            note = Note(author(hold.job), f"Merged {len(sources)} memories", str(hold.job.pk), facts.of(memory))
             file.apply(lambda planner: None, note, even_if_empty=True)
         hold.check()
         publish(str(out), memory.path)

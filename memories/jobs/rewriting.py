@@ -13,7 +13,7 @@ from ..engine.publishing import sync_folder
 from ..models import Job, Memory
 from ..working import Hold, JobFailed
 from . import indexing, live
-from .writing import alone, author_of, draft_path, refuse_behind, writer
+from .writing import alone, author, draft_path, refuse_behind, writer
 
 Write = Callable[[MemoryFile, Path], None]
 INTERRUPTED = (
@@ -40,7 +40,7 @@ def vacuum(hold: Hold) -> dict[str, Any]:
 
 def _vacuum(hold: Hold, memory: Memory, file: MemoryFile, out: Path) -> None:
     file.vacuum(
-        out, progress=hold.part(0, 80), author=author_of(hold.job), request=str(hold.job.pk), metadata=facts.of(memory)
+        out, progress=hold.part(0, 80), author=author(hold.job), request=str(hold.job.pk), metadata=facts.of(memory)
     ).close()
 
 

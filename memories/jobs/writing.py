@@ -120,7 +120,7 @@ def commit(
     request: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     even_if_empty: bool = False,
-    author: str | None = None,
+    by: str | None = None,
 ) -> CommitResult:
     """One commit with the job's id as its request, so that doing it again gives the commit that is there.
 
@@ -128,8 +128,7 @@ def commit(
     """
     memory = hold.job.memory
     hold.keep(writing=True)  # if this worker is killed now, no rewrite may take the request id out of the file
-    by = author_of(hold.job) if author is None else clipped(author)
-    note = Note(by, clipped(message), request or str(hold.job.pk), facts.of(memory))
+    note = Note(author(hold.job) if by is None else by, clipped(message), request or str(hold.job.pk), facts.of(memory))
     deadline = time.monotonic() + PATIENCE
     tries = 0
     while True:
@@ -164,7 +163,7 @@ def refuse_behind(memory: Memory, file: MemoryFile) -> None:
         )
 
 
-def author_of(job: Job) -> str:
+def author(job: Job) -> str:
     return str(job.created_by) if job.created_by else ""
 
 
