@@ -113,6 +113,20 @@ test("a text begun anew leaves the old one as a draft and takes nothing of it", 
   await until(() => again.text.toString() === "new");
 });
 
+test("edits of somebody whose login ran out go on their way after the next one", async () => {
+  const session = await open();
+  await until(() => chip(session) === "saved");
+  server.silent = () => true;
+  type(session, "whale");
+  await until(() => device.outbox.length === 1);
+  for (const line of server.lines) line.end(4401);
+  await until(() => chip(session) === "reload");
+  assert.deepEqual(device.aside, []);
+  server.silent = () => false;
+  await open();
+  await until(() => server.text === "whale");
+});
+
 test("who may not write any more sees it at once, and keeps what was not saved", async () => {
   const session = await open();
   await until(() => chip(session) === "saved");

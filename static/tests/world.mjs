@@ -124,7 +124,7 @@ export class MemoryDevice {
   aside = [];
   full = false;
 
-  async keep(entry, instead = [], copy = null) {
+  async keep(entry, { instead, copy }) {
     if (this.full) throw new Error("no room");
     if (copy) this.kept = { generation: entry.generation, update: copy };
     this.outbox = [...this.outbox.filter(({ id }) => !instead.includes(id)), { ...entry }];

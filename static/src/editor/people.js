@@ -28,8 +28,15 @@ export function people(root, session, view, announce) {
     const key = JSON.stringify([others.map(({ user }) => user), following]);
     if (key !== drawn) list.replaceChildren(...others.slice(0, SHOWN).map((state) => entryOf(state.user)));
     drawn = key; // else a button would lose the focus whenever somebody moves
-    count.textContent = others.length > SHOWN ? `+${others.length - SHOWN}` : "";
+    showMore(others.slice(SHOWN).map(({ user }) => user.name));
     if (following !== null && !present.has(following)) follow(null);
+  }
+
+  function showMore(names) {
+    const spoken = Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: `Also here: ${names.join(", ")}` });
+    const shown = Object.assign(document.createElement("span"), { ariaHidden: "true", textContent: `+${names.length}` });
+    count.title = names.join(", ");
+    count.replaceChildren(...(names.length ? [shown, spoken] : []));
   }
 
   // Without a line nobody is seen, which does not mean that they left.
