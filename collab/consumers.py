@@ -45,9 +45,19 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         if await self._may_see(UUID(event["memory"])):
             await self.send_json(event)
 
+    async def comment_changed(self, event: dict[str, Any]) -> None:
+        if await self._may_comment(UUID(event["memory"])):
+            await self.send_json(event)
+
+    async def notified(self, event: dict[str, Any]) -> None:
+        await self.send_json(event)
+
     async def rights_changed(self, event: dict[str, Any]) -> None:
+        """What they may see of the lists is another now."""
         if not await self._is_member():
             await self.close(NOT_ALLOWED)
+        else:
+            await self.send_json({"type": event["type"]})
 
     @database_sync_to_async
     def _is_member(self) -> bool:
@@ -56,6 +66,10 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def _may_see(self, memory: UUID) -> bool:
         return Memory.objects.visible_to(self.user).filter(pk=memory).exists()
+
+    @database_sync_to_async
+    def _may_comment(self, memory: UUID) -> bool:
+        return Memory.objects.known_to(self.user).filter(pk=memory).exists()
 
 
 class Nowhere(AsyncJsonWebsocketConsumer):

@@ -42,6 +42,13 @@ def document_read(request: HttpRequest, memory: UUID, number: int) -> Document:
     )
 
 
+def document_write(request: HttpRequest, memory: UUID, number: int) -> Document:
+    """One that is there now."""
+    writable = Memory.objects.writable_by(request.user).present()
+    documents = Document.objects.present().select_related("memory__workspace")
+    return get_object_or_404(documents, memory__in=writable, memory=memory, number=number)
+
+
 def job_read(request: HttpRequest, pk: UUID) -> Job:
     return get_object_or_404(jobs_visible_to(request.user).select_related("memory", "created_by"), pk=pk)
 

@@ -52,12 +52,11 @@ class MemoryQuerySet(models.QuerySet):
         return self.exclude(deleted_at=None)
 
     def visible_to(self, user: Any) -> "MemoryQuerySet":
-        return self.filter(
-            Q(visibility=Visibility.PUBLIC)
-            | Q(visibility=Visibility.TEAM, workspace__in=memberships_of(user).values("workspace"))
-            | _own(user, tuple(Role))
-            | Q(pk__in=_people(user).values("memory"))
-        )
+        return self.filter(Q(visibility=Visibility.PUBLIC) | _known(user))
+
+    def known_to(self, user: Any) -> "MemoryQuerySet":
+        """Without those that anybody may see: what people say about a memory is for who belongs to it."""
+        return self.filter(_known(user))
 
     def writable_by(self, user: Any) -> "MemoryQuerySet":
         return self._by_rule(user, WRITE)
@@ -73,6 +72,14 @@ class MemoryQuerySet(models.QuerySet):
         if rule.writers:
             may |= Q(pk__in=_people(user).filter(writes=True).values("memory"))
         return self.filter(may)
+
+
+def _known(user: Any) -> Q:
+    return (
+        Q(visibility__in=SHARED, workspace__in=memberships_of(user).values("workspace"))
+        | _own(user, tuple(Role))
+        | Q(pk__in=_people(user).values("memory"))
+    )
 
 
 def _workspaces(user: Any, roles: tuple[Role, ...]) -> models.QuerySet:
@@ -286,6 +293,7 @@ class Job(models.Model):
         EXPORT = "export", "Preparing a download"
         MIRROR = "mirror", "Following the file"
         DUPLICATES = "duplicates", "Finding near-duplicates"
+        COMPARE = "compare", "Comparing memories"
         LIVE = "live", "Writing edits into the video"
 
     class State(models.TextChoices):

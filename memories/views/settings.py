@@ -56,7 +56,7 @@ def people(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_change(request, pk)
     form = PersonForm(request.POST)
     if form.is_valid():
-        services.set_person(memory, form.cleaned_data["email"], writes=form.cleaned_data["writes"])
+        services.set_person(memory, form.cleaned_data["email"], writes=form.cleaned_data["writes"], by=request.user)
         right = "read and write" if form.cleaned_data["writes"] else "read"
         messages.success(request, f"{form.cleaned_data['email']} may {right} this memory.")
     else:
