@@ -14,6 +14,7 @@ import daphne.server
 from daphne.cli import CommandLineInterface
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
@@ -85,7 +86,7 @@ class BoundedFactory(HTTPFactory):
 
 
 class PacedServer(Server):
-    """Paces HTTP answers; websocket messages are small, and their consumers bound them."""
+    """Paces HTTP answers and websocket messages."""
 
     stalled = STALLED
 
@@ -108,6 +109,8 @@ class PacedServer(Server):
             _cut_off(protocol)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if isinstance(protocol, WebSocketProtocol) and message["type"] == "websocket.send":
+            return await self._send_paced(protocol, message)
         if not isinstance(protocol, WebRequest) or message["type"] != "http.response.body":
             return await super().handle_reply(protocol, message)
         gate = self._gate(protocol) if message.get("more_body") else _remove_gate(protocol)
@@ -116,6 +119,17 @@ class PacedServer(Server):
         await super().handle_reply(protocol, message)
         if gate is not None and not await gate.passed(self.stalled):
             _cut_off(protocol)
+
+    async def _send_paced(self, protocol: WebSocketProtocol, message: dict[str, Any]) -> None:
+        """The consumer waits while the other end does not read, and bounds what it keeps for it."""
+        gate = getattr(protocol, "producer", None)
+        if gate is None:
+            gate = protocol.producer = Gate()
+            protocol.transport.unregisterProducer()  # of the HTTP channel that the connection began as
+            protocol.transport.registerProducer(gate, True)
+        await super().handle_reply(protocol, message)
+        if not await gate.passed(self.stalled):
+            protocol.dropConnection(abort=True)
 
     def _gate(self, protocol: WebRequest) -> Gate | None:
         if protocol.channel is None:

@@ -116,6 +116,7 @@ def talked_about(memory: Memory, document: Document) -> None:
     other = Document.objects.get(memory=memory, path="d/other.txt")
     comments.begin(other, bob, f"unlike {NAME}.txt", "", "", "")
     versioning.name_version(other, bob, f"before {NAME}.txt was moved")
+    memory.refresh_from_db()
     then, now = comparing.state_of(memory, 1), comparing.state_of(memory, None)
     assert WORD in str(comparing.compare(then, now))
 
@@ -237,7 +238,9 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     left = traces()
     assert not left
     assert set(texts(memory)) == {"d/other.txt"} and is_whole(memory)
-    assert not any(model.objects.exists() for model in (LiveDocument, LiveUpdate, LiveVersion, LiveClient))
+    assert not LiveUpdate.objects.exists() and not LiveClient.objects.exists()
+    assert LiveDocument.objects.get().document_number == Document.objects.get(path="d/other.txt").number
+    assert LiveVersion.objects.get().label == "before [erased] was moved"
     assert Embedding.objects.filter(chunk__memory=memory).exists(), "the vectors of what stays travelled along"
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4

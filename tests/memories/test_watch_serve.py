@@ -1,6 +1,7 @@
 """The server paces its answers, and never leaves one half-finished as if it were whole."""
 
 import http.client
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ async def application(scope, receive, send):
     global sent
     path = scope["path"]
     await receive()
+    if scope["type"] == "websocket":
+        await send({{"type": "websocket.accept"}})
+        for _ in range({PIECES}):
+            await send({{"type": "websocket.send", "bytes": bytes({PIECE})}})
+            sent += 1
+        return
     length = {{"/long": {PIECE * PIECES}, "/short": 100, "/fails": 100}}.get(path)
     headers = [(b"content-length", str(length).encode())] if length else []
     if path == "/fails-at-once":
@@ -73,6 +80,22 @@ def test_a_reader_that_takes_nothing_holds_the_sender(port):
     for _ in range(10):
         assert int(ask(port, "/sent").read()) < PIECES / 2
     assert len(slow.read()) == PIECE * PIECES
+
+
+def test_a_socket_that_takes_nothing_holds_the_sender_too(port):
+    before = int(ask(port, "/sent").read())
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert line.recv(12) == b"HTTP/1.1 101"
+        for _ in range(10):
+            assert int(ask(port, "/sent").read()) - before < PIECES / 2
+        taken = 0
+        while taken < PIECE * PIECES:
+            taken += len(line.recv(1 << 20))
+    assert int(ask(port, "/sent").read()) - before == PIECES
 
 
 def test_a_connection_goes_on_after_a_long_answer(port):
