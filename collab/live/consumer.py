@@ -11,6 +11,7 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from ..models import User
 from . import log, presence, seeding, wire
 from . import rights as rules
 from .hub import hub
@@ -193,21 +194,20 @@ class LiveConsumer(AsyncWebsocketConsumer):
     # -- rights
 
     async def check_rights(self) -> None:
-        """Somebody who may no longer see the document is cut off, a reader is told that they are one."""
-        found = await self._rights_now()
+        """Somebody who may no longer see the document is cut off, a reader is told that they are one. Who was logged
+        out keeps their edits for when they are back."""
+        user, found = await self._rights_now()
         if found is None:
-            return await self.close(NOT_ALLOWED)
+            return await self.close(NOT_ALLOWED if user else NOT_LOGGED_IN)
+        self.user = user
         if found.may_write != self.may_write:
             self.may_write = found.may_write
             self.member.say({"type": "rights", "may_write": found.may_write})
 
     @database_sync_to_async
-    def _rights_now(self) -> rules.Rights | None:
+    def _rights_now(self) -> tuple[User | None, rules.Rights | None]:
         user = rules.person_of(self.scope["session"].session_key)
-        if user is None:
-            return None
-        self.user = user
-        return rules.rights(user, self.memory, self.number)
+        return user, rules.rights(user, self.memory, self.number) if user else None
 
     async def _end(self, code: int, reason: str) -> None:
         await self.send(json.dumps({"type": "refused", "id": None, "reason": reason}))

@@ -16,5 +16,5 @@ def with_mentions(comment: Comment) -> SafeString:
     names = [escape(name) for user in comment.mentions.all() for name in names_of(user)]
     text = escape(comment.text)
     if names:
-        text = pattern(names).sub(lambda match: f'<span class="mention">{match[0]}</span>', text)
+        text = pattern(names).sub(lambda match: f'<span class="meant">{match[0]}</span>', text)
     return mark_safe(linebreaks(text))

@@ -1,5 +1,7 @@
 """What changed between two texts: lines first, then the words within changed lines.
 
+A blank line belongs to the line before it: blank lines are all the same, and would pair what has nothing in common.
+
 Bounded on purpose: lines are matched by those that both sides hold once (patience), and only what lies between two of
 them is compared line with line; a passage too long to compare word by word counts as replaced.
 """
@@ -10,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
@@ -18,7 +21,7 @@ SAME, REMOVED, ADDED = "same", "removed", "added"
 MOST_LINES = 2000  # of each side, compared line with line
 MOST_WORDS = 6000  # of each side, compared word with word
 UNLIKE = 0.25  # passages that share less than this are shown as replaced: islands of "the" and "of" explain nothing
-MOST_PAIRS = 200  # lines of one change that are looked at pair by pair
+MOST_PAIRS = 1500  # of lines of one change, of which it is looked how alike they are
 WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
 
@@ -28,7 +31,8 @@ class Piece(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Lines [old_from, old_to) of the old text became [new_from, new_to) of the new one."""
+    """Lines [old_from, old_to) of the old text became [new_from, new_to) of the new one; a line stands here with the
+    blank ones after it."""
 
     old_from: int
     old_to: int
@@ -44,10 +48,16 @@ class Passage:
     index: int | None
     pieces: list[Piece]  # of both sides: what was removed stands before what was added in its place
     left_out: int = 0  # lines that are the same on both sides and are not shown
+    line: int = 1  # of the new text, that it begins in
 
     @property
     def changed(self) -> bool:
         return self.index is not None
+
+    @property
+    def last_line(self) -> int:
+        """Of the new text; one less than `line` where it has none."""
+        return self.line + len(self.new_text.rstrip("\n").splitlines()) - 1
 
     @property
     def old(self) -> list[Piece]:
@@ -72,13 +82,17 @@ class TextDiff:
 
     @cached_property
     def changes(self) -> list[Span]:
-        return [part for span in _changes(self.old, self.new) for part in _line_by_line(self.old, self.new, span)]
+        return [part for span in _changes(self.old, self.new) for part in _paired(self.old, self.new, span)]
+
+    @cached_property
+    def _lines_before(self) -> list[int]:
+        return [0, *accumulate(line.count("\n") for line in self.new)]
 
     def passage(self, index: int) -> Passage:
         """A changed one."""
         span = self.changes[index]
         old, new = "".join(self.old[span.old_from : span.old_to]), "".join(self.new[span.new_from : span.new_to])
-        return Passage(span, index, words(old, new))
+        return Passage(span, index, words(old, new), line=self._lines_before[span.new_from] + 1)
 
     def passages(self, around: int = 2, first: int = 0, most: int | None = None) -> Iterator[Passage]:
         """The changes from `first` on, each with so many unchanged lines around it."""
@@ -97,11 +111,13 @@ class TextDiff:
         """Of the unchanged lines [start, end) of the new text the first `after` and the last `before`."""
         if end - start <= after + before + 1:  # to say that one line is left out takes a line
             after, before = end - start, 0
-        for first, last, skipped in ((start, start + after, 0), (end - before, end, end - start - after - before)):
+        count = self._lines_before
+        for first, last, gap in ((start, start + after, start), (end - before, end, start + after)):
+            skipped = count[first] - count[gap]
             if last > first or skipped:
                 back = self._shift(first)
                 text = [Piece(SAME, "".join(self.new[first:last]))]
-                yield Passage(Span(first - back, last - back, first, last), None, text, skipped)
+                yield Passage(Span(first - back, last - back, first, last), None, text, skipped, count[first] + 1)
 
     def _shift(self, line: int) -> int:
         """How many lines further down an unchanged line of the new text is than in the old one."""
@@ -115,8 +131,8 @@ class TextDiff:
 
 
 def lines(text: str) -> list[str]:
-    """With their ends; only a line feed ends one."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
+    """With their ends, and the blank ones after each; only a line feed ends one."""
+    return re.findall(r"[^\n]*\n(?:[^\S\n]*\n)*|[^\n]+", text)
 
 
 def words(old: str, new: str) -> list[Piece]:
@@ -156,18 +172,49 @@ def _pieces(parts: list[tuple[str, str] | str]) -> list[Piece]:
     return pieces
 
 
-def _line_by_line(old: list[str], new: list[str], span: Span) -> list[Span]:
-    """Lines that follow one another and each became another one are changes of their own."""
-    a, b, c, d = span
-    if b - a != d - c or b - a > MOST_PAIRS or not all(map(_alike, old[a:b], new[c:d])):
-        return [span]
-    return [Span(a + at, a + at + 1, c + at, c + at + 1) for at in range(b - a)]
+def _paired(old: list[str], new: list[str], span: Span) -> Iterator[Span]:
+    """A change in parts: lines of which one became the other, and what stands between them."""
+    a, c = span.old_from, span.new_from
+    pairs = _pairs(old[a : span.old_to], new[c : span.new_to])
+    at, place = a, c
+    for left, right in [*((a + i, c + j) for i, j in pairs), (span.old_to, span.new_to)]:
+        if left > at or right > place:
+            yield Span(at, left, place, right)
+        if left < span.old_to:
+            yield Span(left, left + 1, right, right + 1)
+        at, place = left + 1, right + 1
 
 
-def _alike(old: str, new: str) -> bool:
+def _pairs(old: list[str], new: list[str]) -> list[tuple[int, int]]:
+    """Rising pairs of lines, as alike as can be in sum; none where there are too many to tell."""
+    if len(old) * len(new) > MOST_PAIRS:
+        return []
+    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    alike = [[_likeness(one, other) for other in new] for one in old]
+    for i in reversed(range(len(old))):
+        for j in reversed(range(len(new))):
+            paired = best[i + 1][j + 1] + alike[i][j] if alike[i][j] else 0.0
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], paired)
+    pairs, i, j = [], 0, 0
+    while i < len(old) and j < len(new):
+        if best[i][j] == best[i + 1][j]:
+            i += 1
+        elif best[i][j] == best[i][j + 1]:
+            j += 1
+        else:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+    return pairs
+
+
+def _likeness(old: str, new: str) -> float:
+    """The share of their words that both have, in order; 0 where that is too little to call them alike."""
     before, after = re.findall(r"\w+", old), re.findall(r"\w+", new)
     longest = max(len(before), len(after))
-    return 0 < longest <= MOST_WORDS and LCSseq.similarity(before, after) >= UNLIKE * longest
+    if not before or not after or longest > MOST_WORDS:
+        return 0.0
+    share = LCSseq.similarity(before, after) / longest
+    return share if share >= UNLIKE else 0.0
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[Span]:

@@ -138,11 +138,13 @@ def _clean_searches(strike: Any) -> None:
 
 
 def _clean_comments(memory: Memory, strike: Any, numbers: set[int]) -> None:
-    """What was said about the documents goes; where others are discussed, their names."""
+    """What was said about the documents goes; where others are discussed or their versions named, their names."""
     Thread.objects.filter(memory=memory, document_number__in=numbers).delete()
-    for row in Comment.objects.filter(thread__memory=memory).only("text").iterator():
-        if (text := strike(row.text)) != row.text:
-            Comment.objects.filter(pk=row.pk).update(text=text)
+    said, named = Comment.objects.filter(thread__memory=memory), LiveVersion.objects.filter(live__memory=memory)
+    for rows, column in ((said, "text"), (named, "label")):
+        for row in rows.only(column).iterator():
+            if (text := strike(getattr(row, column))) != getattr(row, column):
+                rows.filter(pk=row.pk).update(**{column: text})
 
 
 def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> None:

@@ -13,8 +13,8 @@ const facts = { place: "1/2/3", mayWrite: true, socket: "ws://here/", live: "/li
 const chip = (session) => stateOf(session.state);
 const type = (session, words) => session.text.insert(session.text.length, words);
 
-async function open(where = device) {
-  const session = new Session(facts, where);
+async function open(where = device, place = facts.place) {
+  const session = new Session({ ...facts, place }, where);
   sessions.push(session);
   await session.start();
   return session;
@@ -45,11 +45,11 @@ test("what is typed is saving until the server has acknowledged it", async () =>
 test("an edit without an answer is sent again under its id and stored once", async () => {
   const session = await open();
   await until(() => chip(session) === "saved");
-  server.silent = true;
+  server.silent = () => true;
   type(session, "whale");
   await until(() => server.seen.some(({ type }) => type === "update"));
   await until(() => device.outbox.length === 1);
-  server.silent = false;
+  server.silent = () => false;
   server.cut();
   await until(() => chip(session) === "saved");
   const sent = server.seen.filter(({ type }) => type === "update");
@@ -113,6 +113,20 @@ test("a text begun anew leaves the old one as a draft and takes nothing of it", 
   await until(() => again.text.toString() === "new");
 });
 
+test("edits of somebody whose login ran out go on their way after the next one", async () => {
+  const session = await open();
+  await until(() => chip(session) === "saved");
+  server.silent = () => true;
+  type(session, "whale");
+  await until(() => device.outbox.length === 1);
+  for (const line of server.lines) line.end(4401);
+  await until(() => chip(session) === "reload");
+  assert.deepEqual(device.aside, []);
+  server.silent = () => false;
+  await open();
+  await until(() => server.text === "whale");
+});
+
 test("who may not write any more sees it at once, and keeps what was not saved", async () => {
   const session = await open();
   await until(() => chip(session) === "saved");
@@ -164,3 +178,50 @@ test("a server set back to an older state gets again what it had acknowledged", 
   server.cut();
   await until(() => server.text === "whale");
 });
+
+// Pages write, leave, come back and lose their line; answers and edits get lost on the way.
+async function walk(seed) {
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const devices = [new MemoryDevice(), new MemoryDevice(), new MemoryDevice()];
+  const pages = await Promise.all(devices.map((where, at) => open(where, `${at}/2/3`)));
+  await until(() => pages.every((page) => chip(page) === "saved"));
+  server.silent = () => random() < 0.15;
+  server.mute = () => random() < 0.15;
+  let words = 0;
+
+  const write = (page) => {
+    const places = [0, ...[...page.text.toString().matchAll(/\]/g)].map(({ index }) => index + 1)];
+    page.text.insert(places[Math.floor(random() * places.length)], `[${words}🐳]`);
+    words += 1;
+  };
+  const reload = async (at) => {
+    pages[at].leave();
+    await until(() => pages[at].state.pending.every((entry) => entry.kept));
+    pages[at] = await open(devices[at], `${at}/2/3`);
+    await until(() => pages[at].writable || !server.reachable);
+  };
+  for (let step = 0; step < 80; step += 1) {
+    const at = Math.floor(random() * pages.length);
+    const dice = random();
+    if (dice < 0.7 && pages[at].writable) write(pages[at]);
+    else if (dice < 0.8) server.cut();
+    else if (dice < 0.87) await reload(at);
+    else if (dice < 0.94) server.reachable = !server.reachable;
+    else pages[at].flush();
+    await new Promise((go) => setTimeout(go, random() * 30));
+  }
+  [server.silent, server.mute, server.reachable] = [() => false, () => false, true];
+  server.cut();
+  return { pages, words };
+}
+
+for (const seed of [7, 42, 1851]) {
+  test(`whatever happens on the way, every word is there once (${seed})`, async () => {
+    const { pages, words } = await walk(seed);
+    await until(() => pages.every((page) => chip(page) === "saved" && page.text.toString() === server.text), "all agree");
+    const found = server.text.match(/\[\d+🐳\]/g).map((word) => Number(word.match(/\d+/)));
+    assert.ok(words > 20);
+    assert.deepEqual(found.sort((a, b) => a - b), Array.from({ length: words }, (_, word) => word));
+    assert.equal(new Set(server.log.map(({ id }) => id)).size, server.log.length);
+  });
+}

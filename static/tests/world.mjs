@@ -11,7 +11,8 @@ export class Server {
   lines = new Set();
   generation = 1;
   mayWrite = true;
-  silent = false; // takes edits and never answers
+  silent = () => false; // takes an edit and forgets it, without an answer
+  mute = () => false; // stores it, and the answer is lost
   reachable = true;
 
   get whole() {
@@ -63,9 +64,10 @@ export class Server {
   }
 
   store(line, id, update) {
-    if (this.silent) return;
+    if (this.silent()) return;
     if (!this.mayWrite) return line.tell({ type: "refused", id, reason: "you may only read" });
-    line.tell({ type: "saved", id, seq: this.append(id, update, line) });
+    const seq = this.append(id, update, line);
+    if (!this.mute()) line.tell({ type: "saved", id, seq });
   }
 
   tell(message) {
@@ -122,7 +124,7 @@ export class MemoryDevice {
   aside = [];
   full = false;
 
-  async keep(entry, instead = [], copy = null) {
+  async keep(entry, { instead, copy }) {
     if (this.full) throw new Error("no room");
     if (copy) this.kept = { generation: entry.generation, update: copy };
     this.outbox = [...this.outbox.filter(({ id }) => !instead.includes(id)), { ...entry }];
@@ -153,6 +155,6 @@ export class MemoryDevice {
 }
 
 export async function until(holds, what = holds.toString()) {
-  for (const end = Date.now() + 10_000; Date.now() < end; await new Promise((go) => setTimeout(go, 5))) if (holds()) return;
+  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((go) => setTimeout(go, 5))) if (holds()) return;
   throw new Error(`never: ${what}`);
 }

@@ -124,8 +124,8 @@ def test_a_mention_is_told_once_and_marked(as_, document, alice, bob, charlie):
     comments.edit(comment, "<b>@Bob</b> again & @Charlie")
     assert [(n.user, n.kind) for n in Notification.objects.all()] == [(bob, "mention")]
     html = as_(bob).get(urls(document)).text
-    assert '&lt;b&gt;<span class="mention">@Bob</span>&lt;/b&gt;' in html
-    assert '<span class="mention">@Charlie' not in html, "a stranger is not meant"
+    assert '&lt;b&gt;<span class="meant">@Bob</span>&lt;/b&gt;' in html
+    assert '<span class="meant">@Charlie' not in html, "a stranger is not meant"
 
 
 def test_those_who_took_part_hear_of_a_reply(document, thread, alice, bob):

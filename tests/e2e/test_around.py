@@ -87,6 +87,40 @@ def test_a_comment_reaches_the_other_and_a_list_fills_by_itself(site, both, memo
     expect(bobs.get_by_role("link", name="Lighthouses")).to_be_visible()
 
 
+def test_in_the_editor_a_passage_is_marked_and_found_again(site, log_in, memory, alice):
+    page = log_in(alice)
+    page.goto(f"{site}/memories/{memory.pk}/documents/1/edit/")
+    expect(page.locator("[data-part=chip]")).to_have_attribute("data-state", "saved")
+    page.get_by_role("button", name="Comments").click()
+    line = page.locator(".cm-line", has_text="Call me Ahab")
+    line.click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+Shift+ArrowRight")
+    expect(page.locator("[data-comment-shown]")).to_have_text("Call")
+    page.get_by_label("Comment", exact=True).fill("Is this an order?")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    marked = page.locator(".cm-content .commented")
+    expect(marked).to_have_text("Call")
+    thread = Thread.objects.get()
+    assert thread.start and thread.end and thread.quote.strip() == "Call"
+
+    line.click()
+    page.keyboard.press("Home")
+    page.keyboard.type("Then ")
+    expect(marked).to_have_text("Call")
+    page.reload()
+    expect(page.locator(".cm-content")).to_contain_text("Then Call me")
+    expect(marked).to_have_text("Call")
+    marked.click()
+    expect(page.locator(".thread-active")).to_contain_text("Is this an order?")
+    for _ in range(3):
+        page.keyboard.press("Control+Home")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("All anew")
+    expect(page.locator("[data-comment-gone]")).to_be_visible()
+    expect(page.locator(".thread")).to_contain_text("Call")
+
+
 def test_what_changed_and_the_comparison(site, log_in, memory, alice):
     page = log_in(alice)
     page.goto(f"{site}/memories/{memory.pk}/documents/1/history/")
@@ -97,6 +131,15 @@ def test_what_changed_and_the_comparison(site, log_in, memory, alice):
     expect(change.locator(".difference-inline")).to_have_text(re.compile("Call me IshmaelAhab"))
     expect(change.locator(".difference-old")).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 900})
+
+    change.get_by_role("button", name="Put back as it was").click()
+    expect(page.locator("#messages")).to_contain_text("The passage is back as it was")
+    expect(page.locator(".version").first).to_contain_text("Edits that are not in the video yet")
+    expect(page.locator(".difference-change")).to_have_count(1)
+    page.goto(f"{site}/memories/{memory.pk}/documents/1/edit/")
+    expect(page.locator(".cm-content")).to_contain_text("Call me Ishmael.")
+    expect(page.locator(".cm-content")).to_contain_text("The very end.")
+
     page.goto(f"{site}/memories/{memory.pk}/history/")
     page.get_by_role("link", name="What changed").first.click()
     expect(page.locator("#comparison")).to_contain_text("reworded")

@@ -4,22 +4,24 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from psycopg.conninfo import make_conninfo
 
-from collab.models import Membership, Role, User
+from collab.models import LiveDocument, Membership, Role, User
 from memories import jobs
 from memories.models import Commit, Job, Memory
 from tests.running import web
 from tests.stores import FOLDER
 
 TEXT = "# Whales\n\nThe white whale swims.\n"
-BLOCKED = re.compile(r"WebSocket connection|ERR_FAILED|ERR_INTERNET_DISCONNECTED")
+BLOCKED = re.compile(r"WebSocket connection|ERR_FAILED|ERR_INTERNET_DISCONNECTED|status of 409")
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +295,35 @@ def test_following_scrolls_with_a_person_until_one_moves(log_in, another, alice,
     expect(there.locator(".cm-line", has_text="top line 0")).to_be_in_viewport()
     expect(here.locator("[data-part=following]")).to_be_hidden()
     expect(here.locator(".cm-line", has_text="line 399 here")).to_be_in_viewport()
+
+
+def test_a_text_that_was_begun_anew_leaves_the_old_one_as_a_draft(log_in, alice, address):
+    page = log_in(alice)
+    line = Line(page)
+    opened(page, address)
+    line.lose()
+    write(page, " Mine.")
+    expect_state(page, "Saved on this device")
+    LiveDocument.objects.update(generation=F("generation") + 1)
+    line.cut = False
+    expect_state(page, "Reload needed")
+    draft = page.locator(".draft")
+    expect(draft).to_contain_text("A text of yours could not be merged.")
+
+    page.get_by_role("button", name="Reload").click()
+    expect_state(page, "Saved")
+    assert lines_of(page)[2] == "The white whale swims."
+    draft.get_by_text("Show it").click()
+    expect(draft.locator("pre")).to_contain_text("The white whale swims. Mine.")
+    with page.expect_download() as waiting:
+        draft.get_by_role("link", name="Download").click()
+    assert waiting.value.suggested_filename == "whales.md"
+    assert Path(waiting.value.path()).read_text() == "# Whales\n\nThe white whale swims. Mine.\n"
+    draft.get_by_role("button", name="Discard").click()
+    draft.get_by_role("button", name="Discard it for good").click()
+    expect(draft).to_have_count(0)
+    opened(page, address)
+    expect(draft).to_have_count(0)
 
 
 def test_losing_the_right_closes_the_editor(log_in, another, alice, charlie, workspace, address, site):

@@ -77,6 +77,8 @@ def test_large_ones_are_compared_by_a_worker(client, alice, pair, monkeypatch):
     assert f'data-live-job="{job.pk}"' in client.get(address(*pair)).content.decode()
     assert work(job).state == "done"
     assert client.get(address(*pair)).context["found"]["counts"]["modified"] == 1
+    leads = f"?a={pair[0].pk}&amp;a_at=1&amp;b={pair[1].pk}&amp;b_at=1"
+    assert leads in client.get(reverse("job", args=[job.pk])).text
 
 
 def test_by_meaning(client, alice, new_memory, embedder):

@@ -16,9 +16,11 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from collab import comments
 from collab.live import compaction, seeding
 from collab.live import texts as live_texts
-from collab.models import LiveClient, LiveDocument, LiveUpdate, LiveVersion
+from collab.models import Comment, LiveClient, LiveDocument, LiveUpdate, LiveVersion, Notification, Thread, User
+from memories import comparing, versioning
 from memories.engine import Memory as MemoryFile
 from memories.engine.pages import Kind
 from memories.media import shelf
@@ -89,6 +91,7 @@ def live_through(memory: Memory) -> None:
         assert WORD in str(turn.pieces)
     edited(memory, document)
     searched_for(memory)
+    talked_about(memory, document)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # the planner's statistics quote what stands in the tables
 
@@ -104,6 +107,18 @@ def edited(memory: Memory, document: Document) -> None:
     present = live_texts.read(document)
     live_texts.replace(present.live, present.state, f"an unwritten {WORD}", memory.created_by)
     LiveVersion.objects.create(live=live, seq=present.seq, kind="named", label=NAME, text=present.text)
+
+
+def talked_about(memory: Memory, document: Document) -> None:
+    """A thread at the document, a comment elsewhere that names it, and what people are told of both; a comparison."""
+    bob = User.objects.get(email="bob@example.org")
+    comments.begin(document, memory.created_by, f"@Bob, {WORD}?", f"a {WORD} stood", "", "")
+    other = Document.objects.get(memory=memory, path="d/other.txt")
+    comments.begin(other, bob, f"unlike {NAME}.txt", "", "", "")
+    versioning.name_version(other, bob, f"before {NAME}.txt was moved")
+    memory.refresh_from_db()
+    then, now = comparing.state_of(memory, 1), comparing.state_of(memory, None)
+    assert WORD in str(comparing.compare(then, now))
 
 
 async def _answered(found: asking.Found, question: str) -> Draft:
@@ -223,11 +238,15 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     left = traces()
     assert not left
     assert set(texts(memory)) == {"d/other.txt"} and is_whole(memory)
-    assert not any(model.objects.exists() for model in (LiveDocument, LiveUpdate, LiveVersion, LiveClient))
+    assert not LiveUpdate.objects.exists() and not LiveClient.objects.exists()
+    assert LiveDocument.objects.get().document_number == Document.objects.get(path="d/other.txt").number
+    assert LiveVersion.objects.get().label == "before [erased] was moved"
     assert Embedding.objects.filter(chunk__memory=memory).exists(), "the vectors of what stays travelled along"
     assert memory.commits.filter(message="again [erased]").exists()
     assert LogEntry.objects.filter(object_repr="[erased]").count() == 4
     assert [turn.question for turn in Turn.objects.all()] == ["[erased]"] * 2
+    assert [comment.text for comment in Comment.objects.all()] == ["unlike [erased]"]
+    assert Thread.objects.count() == 1 and not Notification.objects.filter(kind="mention").exists()
     assert LoggedQuery.objects.get().query == "letter" and SavedSearch.objects.get().name == "letters"
     assert {hit.path for hit in queries.search(memory.created_by, WORD).hits} <= {"d/other.txt"}
 

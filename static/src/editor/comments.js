@@ -95,12 +95,14 @@ export function commentsOf(root, session, view) {
 }
 
 // {from, to} of a thread's passage in the text as it is now; null when nothing of it is left. Comments that were made
-// outside an editor have no place, only words.
+// outside an editor, or on a text that was begun anew since, have no place here, only words.
 function placeOf(session, { start, end, quote }) {
-  if (start && end) {
-    const [from, to] = [start, end].map((place) => indexOf(session.doc, place));
-    return from !== null && to !== null && from < to ? { from, to } : null;
-  }
+  const [from, to] = [start, end].map((place) => place && indexOf(session.doc, place));
+  if (Number.isInteger(from) && Number.isInteger(to)) return from < to ? { from, to } : null;
+  return placeOfWords(session, quote);
+}
+
+function placeOfWords(session, quote) {
   const from = quote ? session.text.toString().indexOf(quote) : -1;
   return from < 0 ? null : { from, to: from + quote.length };
 }

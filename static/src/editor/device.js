@@ -44,10 +44,10 @@ class Device {
     this.database.close();
   }
 
-  // Resolves when the browser has made it durable.
-  change(names, act) {
+  // `durability`: "strict" outlives a loss of power, and costs a flush of the disk.
+  change(names, act, durability = "relaxed") {
     return new Promise((resolve, reject) => {
-      const transaction = this.database.transaction(names, "readwrite", { durability: "strict" });
+      const transaction = this.database.transaction(names, "readwrite", { durability });
       transaction.oncomplete = () => resolve();
       transaction.onabort = transaction.onerror = () => reject(transaction.error);
       act(names.map((name) => transaction.objectStore(name)), transaction);
@@ -74,13 +74,15 @@ class Device {
     return this.read("drafts", (store) => store.index("place").getAll(this.place));
   }
 
-  // `instead`: ids of entries that this one contains; `copy`: the text that it belongs to.
-  keep({ id, generation, update, at }, instead = [], copy = null) {
-    return this.change(["outbox", "copies"], ([outbox, copies]) => {
+  // `alone`: the server is away, and this is the only place. `instead`: ids of entries that this one contains; `copy`:
+  // the text that it belongs to.
+  keep({ id, generation, update, at }, { alone, instead, copy }) {
+    const act = ([outbox, copies]) => {
       outbox.add({ place: this.place, id, generation, update, at });
       if (copy) copies.put({ place: this.place, generation, update: copy });
       if (instead.length) this.#remove(outbox, (entry) => instead.includes(entry.id));
-    });
+    };
+    return this.change(["outbox", "copies"], act, alone ? "strict" : "relaxed");
   }
 
   // The copy is needed only as long as an edit waits.

@@ -38,14 +38,14 @@ export class Outbox {
     const entry = { id: uuidv4(), generation, update: whole, at: growing?.at ?? Date.now(), kept: false, sent: 0 };
     if (growing) this.entries.delete(growing.id);
     this.entries.set(entry.id, entry);
-    this.#keep(entry, growing ? [growing.id] : [], copy);
+    this.#keep(entry, { alone: !connected, instead: growing ? [growing.id] : [], copy });
     return entry;
   }
 
-  async #keep(entry, instead, copy) {
+  async #keep(entry, how) {
     try {
       if (!this.#device) return;
-      await this.#device.keep(entry, instead, copy);
+      await this.#device.keep(entry, how);
       entry.kept = true;
     } catch {
       return; // no room, or storage is forbidden: the chip says that the device has not kept it

@@ -23,17 +23,26 @@ export function people(root, session, view, announce) {
 
   function show() {
     const present = here();
-    tellArrivals(present);
     const others = [...present.values()].filter(({ user }) => user.id !== session.you?.id);
+    tellArrivals(others);
     const key = JSON.stringify([others.map(({ user }) => user), following]);
     if (key !== drawn) list.replaceChildren(...others.slice(0, SHOWN).map((state) => entryOf(state.user)));
     drawn = key; // else a button would lose the focus whenever somebody moves
-    count.textContent = others.length > SHOWN ? `+${others.length - SHOWN}` : "";
+    showMore(others.slice(SHOWN).map(({ user }) => user.name));
     if (following !== null && !present.has(following)) follow(null);
   }
 
-  function tellArrivals(present) {
-    const names = new Map([...present.values()].map(({ user }) => [user.id, user.name]));
+  function showMore(names) {
+    const spoken = Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: `Also here: ${names.join(", ")}` });
+    const shown = Object.assign(document.createElement("span"), { ariaHidden: "true", textContent: `+${names.length}` });
+    count.title = names.join(", ");
+    count.replaceChildren(...(names.length ? [shown, spoken] : []));
+  }
+
+  // Without a line nobody is seen, which does not mean that they left.
+  function tellArrivals(others) {
+    if (!session.state.connected) return void (known = null);
+    const names = new Map(others.map(({ user }) => [user.id, user.name]));
     if (known) {
       for (const [id, name] of names) if (!known.has(id)) announce(`${name} is here.`);
       for (const [id, name] of known) if (!names.has(id)) announce(`${name} has left.`);

@@ -84,11 +84,22 @@ export class Polling {
   }
 
   async #fetch(address, options = {}) {
-    const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout((WAIT + 20) * 1000)]);
+    const giving = new AbortController();
+    const stop = () => giving.abort();
+    const timer = setTimeout(stop, (WAIT + 20) * 1000);
+    this.#ending.signal.addEventListener("abort", stop);
     const headers = { Accept: "application/json", ...options.headers };
-    const response = await fetch(address, { ...options, headers, signal, redirect: "manual" });
-    const code = response.type === "opaqueredirect" ? CODES[401] : CODES[response.status]; // a redirect leads to the login
+    try {
+      return await this.#answer(await fetch(address, { ...options, headers, signal: giving.signal, redirect: "manual" }));
+    } finally {
+      clearTimeout(timer);
+      this.#ending.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #answer(response) {
     if (response.ok) return response.json();
+    const code = response.type === "opaqueredirect" ? CODES[401] : CODES[response.status]; // a redirect leads to the login
     const { error } = await response.json().catch(() => ({}));
     if (error && code) this.#heard({ type: "refused", id: null, reason: error });
     throw Object.assign(new Error(error), { code });

@@ -46,7 +46,7 @@ export function editorOf(parent, session, facts, extensions) {
         yCollab(session.text, null, { undoManager }),
         facts.format === "markdown" ? [markdownLanguage, syntaxHighlighting(MARKUP)] : [],
         writing.of(modeOf(session.writable, facts.format)),
-        keymap.of([...searchKeymap, ...defaultKeymap]),
+        keymap.of([{ key: "Mod-s", run: () => session.flush() ?? true }, ...searchKeymap, ...defaultKeymap]), // not the browser's "save as"
         ...extensions,
       ],
     }),

@@ -147,7 +147,7 @@ def test_a_logout_ends_the_socket_at_the_next_look(memory, alice, monkeypatch):
         await sync_to_async(client.post)("/accounts/logout/")
         monkeypatch.setattr("collab.live.consumer.RECHECK", 0.05)
         await sync_to_async(services.update_memory)(memory, name="other")  # a look now instead of in a minute
-        assert await page.closed() == 4403
+        assert await page.closed() == 4401
 
     run(story)
 
