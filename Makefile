@@ -16,7 +16,7 @@ MEMORY := .run/demo/docs.mp4
 
 ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
 
-.PHONY: setup front run demo test test-engine test-site lint format bench bench-site clean
+.PHONY: setup front run demo test test-engine test-site lint format bench bench-site bench-live clean
 
 setup: $(INSTALLED)
 
@@ -79,6 +79,9 @@ bench-site: setup front
 bench-retrieval: setup front
 	@test -n "$(CORPUS)" || { echo "name a collection (*.ALL, *.QRY, *.REL): make bench-retrieval CORPUS=DIR" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.retrieval "$(CORPUS)" $(ARGS)
+
+bench-live: setup front
+	$(BIN)/python -m benchmarks.live $(ARGS)
 
 # Leaves .run/data alone: memories live there.
 clean:

@@ -74,7 +74,7 @@ class Postgres:
             self.process = subprocess.Popen(
                 [
                     self._bin / "postgres", "-D", self._pgdata, "-h", "", "-k", self._sockets,
-                    "-c", "shared_buffers=128MB", "-c", "max_connections=60", "-c", "jit=off",
+                    "-c", "shared_buffers=128MB", "-c", "max_connections=90", "-c", "jit=off",
                     "-c", "unix_socket_permissions=0700",  # its user, and root: nobody is asked for a password
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",

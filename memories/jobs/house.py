@@ -80,10 +80,10 @@ def _follow(pk: UUID) -> list[UUID]:
 
 def _queue_live(memory: Memory) -> list[UUID]:
     """Texts that people have open follow the file, too."""
-    waits = memory.jobs.filter(kind=Job.Kind.LIVE, state=Job.State.QUEUED).exists()
-    if waits or not memory.live.exists():
+    facts = {"memory": memory, "kind": Job.Kind.LIVE, "params": {"thorough": True}}
+    if not memory.live.exists() or Job.objects.filter(**facts, state=Job.State.QUEUED).exists():
         return []
-    return [Job.objects.create(workspace_id=memory.workspace_id, memory=memory, kind=Job.Kind.LIVE).pk]
+    return [Job.objects.create(workspace_id=memory.workspace_id, **facts).pk]
 
 
 # -- by the hour
