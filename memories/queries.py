@@ -202,7 +202,9 @@ def open_exports(memory: Memory) -> dict[bool, Job]:
     return {bool(job.params.get("history")): job for job in jobs}
 
 
-def ready_exports(memory: Memory) -> dict[bool, Job]:
-    """The prepared downloads of the memory as it is now, by whether they hold its history."""
-    done = memory.jobs.filter(kind=Job.Kind.EXPORT, state=Job.State.DONE, params__head=memory.head_hash)
-    return {bool(job.params.get("history")): job for job in done.order_by("finished_at")}
+def ended_exports(memory: Memory) -> dict[bool, Job]:
+    """The newest of each kind that is ready, or else failed, of the memory as it is now."""
+    states = (Job.State.FAILED, Job.State.DONE)  # in this order: what is ready counts more
+    ended = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=states, params__head=memory.head_hash)
+    newest = sorted(ended.order_by("finished_at"), key=lambda job: states.index(job.state))
+    return {bool(job.params.get("history")): job for job in newest}

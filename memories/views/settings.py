@@ -137,10 +137,9 @@ def download(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
     # what is at work is read first: a job that ends in between is shown twice, not left out, and the page follows it
     working = queries.open_exports(memory)
-    exports = queries.ready_exports(memory)
+    ended = queries.ended_exports(memory)
     context = around(request, memory, "download") | {
-        "present": exports.get(False),
-        "whole": exports.get(True),
+        "ended": ended,
         "working": working,
     }
     return render(request, "memories/_download.html" if request.htmx else "memories/download.html", context)
