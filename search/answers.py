@@ -93,7 +93,9 @@ def names_of(user: Any, memories: Iterable[UUID]) -> dict[UUID, str]:
 
 def _answered(user: Any, address: Address, text: str, limit: int, without: Chunk | None = None) -> Answer:
     began = time.perf_counter()
-    found = queries.search(user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset)
+    found = queries.search(
+        user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset, rerank=True
+    )
     took = round((time.perf_counter() - began) * 1000)
     return Answer(address, found, _passages(address, found.hits, without), milliseconds=took)
 
