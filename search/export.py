@@ -46,7 +46,7 @@ async def pieces(user: Any, address: Address, kind: str, link: Link) -> AsyncIte
 
 
 def _rows(user: Any, address: Address, limit: int, link: Link) -> tuple[list[Row], bool]:
-    found = answer(user, address, limit)
+    found = answer(user, address, limit, fold=False)  # what differs in a few words is not lost
     texts = dict(Chunk.objects.filter(pk__in=[one.hit.chunk for one in found.passages]).values_list("pk", "text"))
     rows = [_row(one, link(one), texts.get(one.hit.chunk, "")) for one in found.passages]
     return rows, found.found.more

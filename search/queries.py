@@ -5,7 +5,7 @@ see is never fetched, counted or ranked.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from memories.models import Chunk, Memory
 
-from . import meaning, snippets, typos
+from . import meaning, reranking, snippets, typos
 from .engine import fusion, tokens
 from .filters import table_of, visible_memories
 from .meaning import Question
@@ -82,9 +82,19 @@ class _Ranked:
 
 
 def search(
-    user: Any, text: str, scope: Scope = EVERYWHERE, *, mode: str = "hybrid", limit: int = 20, offset: int = 0
+    user: Any,
+    text: str,
+    scope: Scope = EVERYWHERE,
+    *,
+    mode: str = "hybrid",
+    limit: int = 20,
+    offset: int = 0,
+    rerank: bool = False,
 ) -> Found:
-    """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES."""
+    """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES.
+
+    `rerank`: the best of the blend are read again by the re-ranking model, if one is set.
+    """
     text, notes = _cleaned(text)
     asked = Asked.of(text, phrase=mode == "phrase")
     if asked is None:
@@ -95,6 +105,9 @@ def search(
     notes += question.notes
     done = mode if question.vector is not None or mode not in ("hybrid", "semantic") else "keyword"
     ranked = _rank(table, asked, question, done)
+    if rerank and mode == "hybrid":
+        rows, more = reranking.reranked(text, ranked.rows, table)
+        ranked, notes = replace(ranked, rows=rows), notes + more
     return _found(table, ranked, asked, notes, done, limit, offset)
 
 

@@ -15,6 +15,7 @@ from memories import mirror
 from memories.engine import Memory as MemoryFile
 from memories.models import Memory
 from search import embedding
+from tests.cross_encoder import make_cross_encoder
 from tests.memories.engine.making import make, source
 
 PASSWORD = "correct horse battery"
@@ -96,6 +97,12 @@ def embedder_process(tmp_path_factory) -> Iterator[str]:
     yield path
     process.terminate()
     process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(tmp_path_factory) -> Path:
+    """The folder of a small re-ranking model."""
+    return make_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
 
 
 @pytest.fixture
