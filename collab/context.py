@@ -9,12 +9,17 @@ from django.utils.functional import SimpleLazyObject
 from memories.queries import open_job_count
 
 from .access import may_manage_here, may_write_here, workspaces_of
+from .notifications import unread_count
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Lazy, so that fragments and error pages ask the database for nothing that they do not show."""
     membership = getattr(request, "membership", None)
-    common = {"membership": membership, "open_signup": settings.MEMVID_OPEN_SIGNUP}
+    common = {
+        "membership": membership,
+        "open_signup": settings.MEMVID_OPEN_SIGNUP,
+        "unread_notifications": SimpleLazyObject(lambda: unread_count(request.user)),
+    }
     if membership is None:
         return common
     return {

@@ -4,7 +4,7 @@ A message is a hint that something changed; the page fetches what it may see. A 
 """
 
 import logging
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -28,9 +28,19 @@ class MemoryChanged(TypedDict):
     head: int
 
 
+class CommentChanged(TypedDict):
+    type: Literal["comment.changed"]
+    memory: str
+    document: int
+
+
+class Notified(TypedDict):
+    type: Literal["notified"]
+
+
 class RightsChanged(TypedDict):
     type: Literal["rights.changed"]
-    user: int
+    user: NotRequired[int]  # everybody's in the workspace without
 
 
 def workspace_group(pk: int) -> str:
@@ -53,6 +63,20 @@ def job_changed(workspace: int, job: UUID, memory: UUID | None, state: str, stag
 
 def memory_changed(workspace: int, memory: UUID, head: int) -> None:
     send(workspace_group(workspace), MemoryChanged(type="memory.changed", memory=str(memory), head=head))
+
+
+def comment_changed(workspace: int, memory: UUID, document: int) -> None:
+    message = CommentChanged(type="comment.changed", memory=str(memory), document=document)
+    send(workspace_group(workspace), message)
+
+
+def notified(user: int) -> None:
+    send(user_group(user), Notified(type="notified"))
+
+
+def lists_changed(workspace: int) -> None:
+    """To everybody in it: what they may see is another than before."""
+    send(workspace_group(workspace), RightsChanged(type="rights.changed"))
 
 
 def rights_changed(user: int) -> None:

@@ -1,12 +1,13 @@
-"""Celery shells of live editing: by the clock, each a look at what is due."""
+"""Celery shells, called by the clock, each a look at what is due."""
 
 import logging
 
 from celery import shared_task
 
+from . import digest
 from .live import compaction, due
 
-log = logging.getLogger("memvid.live")
+live_log, mail_log = logging.getLogger("memvid.live"), logging.getLogger("memvid.mail")
 
 
 @shared_task(ignore_result=True)
@@ -15,9 +16,19 @@ def compact_logs(**_: object) -> None:
         try:
             compaction.compact(live)
         except Exception:  # one document's log must not keep the others from theirs
-            log.exception("the log of %s was not compacted", live)
+            live_log.exception("the log of %s was not compacted", live)
 
 
 @shared_task(ignore_result=True)
 def write_edits(**_: object) -> None:
     due.start_jobs()
+
+
+@shared_task(ignore_result=True)
+def send_digests(**_: object) -> None:
+    """One mail that cannot be sent holds up nobody else's."""
+    for pk in digest.due():
+        try:
+            digest.send(pk)
+        except OSError as error:  # the mail server; the next hour tries again
+            mail_log.warning("the digest for person %s was not sent: %s", pk, error)

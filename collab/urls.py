@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import activity_views, comment_views, notification_views, views
 from .live.views import live
 
 urlpatterns = [
@@ -18,6 +18,20 @@ urlpatterns = [
     path("workspaces/new/", views.workspace_new, name="workspace-new"),
     path("workspaces/<int:pk>/enter/", views.workspace_switch, name="workspace-switch"),
     path("account/", views.profile, name="profile"),
+    path("account/digest/", notification_views.digest, name="profile-digest"),
     path("account/searches/", views.profile_searches, name="profile-searches"),
     path("account/searches/forget/", views.profile_searches_forget, name="profile-searches-forget"),
+    path("notifications/", notification_views.listing, name="notifications"),
+    path("notifications/bell/", notification_views.bell, name="notifications-bell"),
+    path("notifications/latest/", notification_views.latest, name="notifications-latest"),
+    path("notifications/read/", notification_views.read_all, name="notifications-read"),
+    path("notifications/<uuid:pk>/", notification_views.follow, name="notification"),
+    path("activity/", activity_views.workspace, name="activity"),
+    path("memories/<uuid:pk>/activity/", activity_views.memory, name="memory-activity"),
+    path("memories/<uuid:pk>/documents/<int:number>/comments/", comment_views.panel, name="comments"),
+    path("comments/threads/<int:pk>/reply/", comment_views.reply, name="comment-reply"),
+    path("comments/threads/<int:pk>/resolve/", comment_views.resolve, name="comment-resolve"),
+    path("comments/<int:pk>/edit/", comment_views.edit, name="comment-edit"),
+    path("comments/<int:pk>/edit/form/", comment_views.edit_form, name="comment-edit-form"),
+    path("comments/<int:pk>/delete/", comment_views.delete, name="comment-delete"),
 ]

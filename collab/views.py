@@ -12,7 +12,7 @@ from search import querylog
 
 from . import access, queries, services
 from .accounts import INVITATION_KEY, enter_workspace
-from .forms import InvitationForm, ProfileForm, RoleForm, SearchesForm, WorkspaceForm
+from .forms import DigestForm, InvitationForm, ProfileForm, RoleForm, SearchesForm, WorkspaceForm
 from .models import Role
 
 
@@ -189,7 +189,11 @@ def profile(request: HttpRequest) -> HttpResponse:
         return redirect("profile")
     if form.errors:
         request.user.refresh_from_db(fields=("name",))  # the page's frame shows the name that is kept
-    context = {"form": form, "searches_form": SearchesForm(instance=request.user)}
+    context = {
+        "form": form,
+        "digest_form": DigestForm(instance=request.user),
+        "searches_form": SearchesForm(instance=request.user),
+    }
     return render(request, "collab/profile.html", context, status=422 if form.errors else 200)
 
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from collab.models import User
 
@@ -15,6 +17,7 @@ from .services import MOST_TAGS
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 MOST_SELECTED = 500
+PAIR = 2
 MOST_ENTRIES = 2000  # of one manifest request
 CODEC_NAMES = {
     "av1": "AV1 (smallest)",
@@ -102,6 +105,25 @@ class DocumentFilter(Filter):
     q = forms.CharField(required=False, max_length=200, label="Part of the path")
     type = forms.CharField(required=False, max_length=120, label="Type")
     tag = forms.CharField(required=False, max_length=200, label="Tag")
+    at = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="As of commit")
+
+
+class MomentForm(forms.Form):
+    """A day, or a minute of it, in the site's time."""
+
+    on = forms.CharField(max_length=40)
+
+    def clean_on(self) -> datetime:
+        text = self.cleaned_data["on"]
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValidationError(
+                "Write a day as in 2026-11-27, with a time as in 2026-11-27T14:30 if you like."
+            ) from None
+        if len(text) <= len("2026-11-27"):
+            moment = moment.replace(hour=23, minute=59, second=59)  # the day is meant with all that came in it
+        return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 class DocumentPlace(Filter):
@@ -109,6 +131,29 @@ class DocumentPlace(Filter):
 
     chunk = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     at = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+
+
+class VersionPlace(forms.Form):
+    """Which two versions, and which of their changes; what makes no sense is left out."""
+
+    page = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+    first = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+    def chosen(self) -> dict[str, Any]:
+        self.full_clean()
+        keys = {name: str(self.data.get(name, ""))[:24] for name in ("from", "to")}  # `from` is no name in Python
+        return keys | {name: self.cleaned_data.get(name) for name in self.fields}
+
+
+class VersionNameForm(forms.Form):
+    label = OneLine(
+        max_length=200, label="Name of the version", error_messages={"required": "Write a name for the version."}
+    )
+
+
+class RestoreForm(forms.Form):
+    version = forms.RegexField(r"\A[cv][0-9]{1,18}\Z", error_messages={"invalid": "Choose a version from the list."})
+    passage = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False)
 
 
 class JobFilter(Filter):
@@ -152,8 +197,11 @@ class MemoriesForm(forms.Form):
     memory = ChosenField(forms.UUIDField())
 
 
+ACTIONS = ("trash", "tag", "merge", "compare", "vacuum", "verify", "restore")
+
+
 class BulkForm(MemoriesForm):
-    action = forms.ChoiceField(choices=[(a, a) for a in ("trash", "tag", "merge", "vacuum", "verify", "restore")])
+    action = forms.ChoiceField(choices=[(a, a) for a in ACTIONS])
     tags = TagsField(required=False, max_length=1100)
     name = OneLine(required=False, max_length=200)
 
@@ -163,11 +211,27 @@ class BulkForm(MemoriesForm):
             raise ValidationError("Write the tag to add.")
         if facts.get("action") == "merge" and len(facts.get("memory", ())) < 2:
             raise ValidationError("Choose two memories at least to merge.")
+        if facts.get("action") == "compare" and len(set(facts.get("memory", ()))) != PAIR:
+            raise ValidationError("Choose exactly two memories to compare.")
         return facts
+
+
+class CompareForm(forms.Form):
+    """Two memories, each as of a commit or as it is."""
+
+    a = forms.UUIDField(error_messages={"required": "Choose the older one.", "invalid": "Choose the older one."})
+    b = forms.UUIDField(error_messages={"required": "Choose the newer one.", "invalid": "Choose the newer one."})
+    a_at = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Commit of the older one")
+    b_at = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Commit of the newer one")
+    semantic = forms.BooleanField(required=False)
 
 
 class DocumentsForm(forms.Form):
     document = ChosenField(forms.IntegerField(min_value=0, max_value=2**31 - 1))
+
+
+class CommitNowForm(forms.Form):
+    message = OneLine(required=False, max_length=200)
 
 
 class JobsForm(forms.Form):

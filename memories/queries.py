@@ -1,7 +1,7 @@
 """Reads for the pages."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,20 @@ from django.utils import timezone
 from collab.models import User, Workspace
 
 from .access import jobs_visible_to
-from .models import ERASE, MANAGE, WRITE, Chunk, Document, Job, JobFile, Memory, MemoryPerson, MemoryQuerySet
+from .models import (
+    ERASE,
+    MANAGE,
+    SHARED,
+    WRITE,
+    Chunk,
+    Commit,
+    Document,
+    Job,
+    JobFile,
+    Memory,
+    MemoryPerson,
+    MemoryQuerySet,
+)
 from .services import OPEN
 
 SORTS = {
@@ -89,6 +102,14 @@ def rights(user: Any, memory: Memory) -> Rights:
     return Rights(*memory.allows(user, WRITE, MANAGE, ERASE))
 
 
+def people_of(memory: Memory) -> QuerySet[User]:
+    """Everybody whom `known_to` gives this memory."""
+    members = memory.workspace.memberships.values("user")
+    may = Q(pk__in=memory.people.values("user"))
+    may |= Q(pk__in=members) if memory.visibility in SHARED else Q(pk=memory.created_by_id) & Q(pk__in=members)
+    return User.objects.filter(may, is_active=True)
+
+
 def trashed_memories(workspace: Workspace, user: User) -> MemoryQuerySet:
     """Those that the person may take out again."""
     found = Memory.objects.manageable_by(user).trashed().filter(workspace=workspace)
@@ -99,7 +120,9 @@ def trashed_memories(workspace: Workspace, user: User) -> MemoryQuerySet:
 
 
 def listed_documents(memory: Memory, chosen: dict[str, Any]) -> QuerySet[Document]:
-    found = Document.objects.present().filter(memory=memory)
+    """Those of now, or of the commit `at`."""
+    rows = Document.objects.as_of(chosen["at"]) if chosen["at"] else Document.objects.present()
+    found = rows.filter(memory=memory)
     if chosen["q"]:
         found = found.filter(path__icontains=chosen["q"])
     if chosen["type"]:
@@ -124,10 +147,16 @@ def _facets(memory: Any, head: str) -> dict[str, list[str]]:
     return {"types": list(types[:50]), "tags": [row["one"] for row in tags[:50]]}
 
 
-def chunk_counts(documents: list[Document]) -> dict[int, int]:
+def chunk_counts(documents: list[Document], at: int | None = None) -> dict[int, int]:
     keys = [document.pk for document in documents]
-    counted = Chunk.objects.present().filter(document__in=keys).values("document").annotate(n=Count("*"))
+    rows = Chunk.objects.as_of(at) if at else Chunk.objects.present()
+    counted = rows.filter(document__in=keys).values("document").annotate(n=Count("*"))
     return {row["document"]: row["n"] for row in counted}
+
+
+def commit_on(memory: Memory, moment: datetime) -> Commit | None:
+    """The one that was the newest then; None before the first."""
+    return memory.commits.filter(time__lte=moment).order_by("-number").first()
 
 
 def chunks_at(document: Document, commit: int) -> QuerySet[Chunk]:
@@ -167,9 +196,10 @@ def file_counts(jobs: list[Job]) -> dict[Any, dict[str, int]]:
     return counts
 
 
-def jobs_writable_by(user: User) -> QuerySet[Job]:
-    """Those that the person may cancel, retry and clear."""
-    return Job.objects.filter(Q(created_by=user) | Q(memory__in=Memory.objects.writable_by(user)))
+def open_exports(memory: Memory) -> dict[bool, Job]:
+    """The downloads that are being prepared of the memory as it is now, by whether they will hold its history."""
+    jobs = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=OPEN, params__head=memory.head_hash)
+    return {bool(job.params.get("history")): job for job in jobs}
 
 
 def ready_exports(memory: Memory) -> dict[bool, Job]:

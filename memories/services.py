@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from collab import events
+from collab import events, notifications
 from collab.models import User, Workspace
 
 from . import staging, tasks
@@ -22,15 +22,20 @@ MOST_TAGS = 20
 
 
 def make_memory(workspace: Workspace, by: User, **fields: Any) -> Memory:
-    """Without a file yet: its first commit makes it."""
-    return Memory.objects.create(workspace=workspace, created_by=by, **fields)
+    """Without a file yet: its first commit makes it. Others see it appear."""
+    memory = Memory.objects.create(workspace=workspace, created_by=by, **fields)
+    _tell_memory(memory)
+    return memory
 
 
 def update_memory(memory: Memory, **fields: Any) -> None:
+    before = Memory.objects.values_list("visibility", flat=True).get(pk=memory.pk)
     for name, value in fields.items():
         setattr(memory, name, value)
     memory.save(update_fields=(*fields, "updated_at"))
     _tell_memory(memory)
+    if memory.visibility != before:  # who may not see it any more is not told of the memory: their lists change
+        transaction.on_commit(lambda: events.lists_changed(memory.workspace_id))
 
 
 def add_tags(memories: Iterable[Memory], tags: list[str]) -> None:
@@ -40,8 +45,11 @@ def add_tags(memories: Iterable[Memory], tags: list[str]) -> None:
             update_memory(memory, tags=(memory.tags + new)[:MOST_TAGS])
 
 
-def set_person(memory: Memory, user: User, *, writes: bool) -> None:
-    MemoryPerson.objects.update_or_create(memory=memory, user=user, defaults={"writes": writes})
+def set_person(memory: Memory, user: User, *, writes: bool, by: User | None = None) -> None:
+    """Whoever is new hears of it."""
+    _, made = MemoryPerson.objects.update_or_create(memory=memory, user=user, defaults={"writes": writes})
+    if made:
+        notifications.of_invitation(memory, user, by)
     transaction.on_commit(lambda: events.rights_changed(user.pk))
 
 

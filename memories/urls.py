@@ -1,11 +1,12 @@
 from django.urls import path
 
 from . import watch
-from .views import create, documents, jobs, listing, pages, receiving, settings, trash
+from .views import compare, create, documents, editing, jobs, listing, pages, receiving, settings, trash, versions
 
 urlpatterns = [
     path("memories/", listing.memories, name="memories"),
     path("memories/bulk/", listing.bulk, name="memories-bulk"),
+    path("memories/compare/", compare.compare, name="memories-compare"),
     path("memories/new/", create.new, name="memory-new"),
     path("memories/<uuid:pk>/", pages.memory, name="memory"),
     path("memories/<uuid:pk>/upload/", receiving.upload, name="memory-upload"),
@@ -14,9 +15,14 @@ urlpatterns = [
     path("memories/<uuid:pk>/documents/", pages.documents, name="memory-documents"),
     path("memories/<uuid:pk>/documents/remove/", pages.remove_documents, name="memory-remove"),
     path("memories/<uuid:pk>/documents/<int:number>/", documents.document, name="document"),
+    path("memories/<uuid:pk>/documents/<int:number>/edit/", editing.edit, name="document-edit"),
     path("memories/<uuid:pk>/documents/<int:number>/original/", documents.original, name="document-original"),
     path("memories/<uuid:pk>/documents/<int:number>/text/", documents.text, name="document-text"),
     path("memories/<uuid:pk>/documents/<int:number>/erase/", settings.erase, name="document-erase"),
+    path("memories/<uuid:pk>/documents/<int:number>/history/", versions.history, name="document-history"),
+    path("memories/<uuid:pk>/documents/<int:number>/history/name/", versions.name, name="document-version"),
+    path("memories/<uuid:pk>/documents/<int:number>/history/restore/", versions.restore, name="document-restore"),
+    path("memories/<uuid:pk>/commit/", editing.commit_now, name="memory-commit"),
     path("memories/<uuid:pk>/history/", pages.history, name="memory-history"),
     path("memories/<uuid:pk>/settings/", settings.settings, name="memory-settings"),
     path("memories/<uuid:pk>/settings/people/", settings.people, name="memory-people"),

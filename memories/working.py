@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from collab import events
+from collab import events, notifications
 
 from .models import Job, JobFile
 
@@ -140,6 +140,8 @@ class Hold:
         if not self._update(**facts):
             return False
         fail_waiting_files(self.job, reason or "it was not looked at: try it again")
+        if state == Job.State.FAILED:
+            notifications.of_failed_job(self.job)
         transaction.on_commit(lambda: self._tell(state, "", percent))
         return True
 
@@ -211,6 +213,7 @@ def _give_up(job: Job) -> int:
     )
     if ended:
         fail_waiting_files(job, reason)
+        notifications.of_failed_job(job)
         transaction.on_commit(
             lambda: events.job_changed(job.workspace_id, job.pk, job.memory_id, Job.State.FAILED, "", None)
         )

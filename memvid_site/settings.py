@@ -176,6 +176,7 @@ CELERY_BEAT_SCHEDULE = {
     "live-commits": {"task": "collab.tasks.write_edits", "schedule": 5.0, "options": {"expires": 5}},
     "live-compaction": {"task": "collab.tasks.compact_logs", "schedule": 10.0, "options": {"expires": 10}},
     "empty-trash": {"task": "memories.tasks.empty_trash", "schedule": 3600.0, "options": {"expires": 3600}},
+    "digests": {"task": "collab.tasks.send_digests", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 JOB_LEASE_SECONDS = env_number("MEMVID_JOB_LEASE_SECONDS", 20)
 

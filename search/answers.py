@@ -103,7 +103,7 @@ def _passages(address: Address, hits: list[Hit], without: Chunk | None) -> list[
     commits = _commits({hit.memory.pk for hit in hits}, address.scope.as_of)
     texts: dict[str, list[tuple[int, Hit]]] = {}
     for place, hit in enumerate(hits, address.offset + 1):
-        texts.setdefault(_same(hit.chunk.beginning), []).append((place, hit))
+        texts.setdefault(_same(hit.beginning), []).append((place, hit))
     if without:
         texts.pop(_same(without.text[:LOOKED_AT]), None)
     return [

@@ -1,4 +1,4 @@
-// Builds app.js, app.css and theme.js into dist/. Each src/*.js is a module of app.js and each src/*.css a part of
+// Builds app.js, app.css, theme.js and the editor's editor.js and editor.css into dist/. Each src/*.js is a module of app.js and each src/*.css a part of
 // app.css: a new page's file is picked up by its being there.
 import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,6 +31,8 @@ const builds = [
   bundle("app.js", "js", parts(".js").map((name) => `import "./${name}";`).join("\n")),
   bundle("app.css", "css", parts(".css").map((name) => `@import "./${name}";`).join("\n")),
   { entryPoints: [join(src, "theme.js")], outfile: join(out, "theme.js") },
+  { entryPoints: [join(src, "editor/index.js")], outfile: join(out, "editor.js") },
+  { entryPoints: [join(src, "editor/editor.css")], outfile: join(out, "editor.css") },
 ];
 
 mkdirSync(out, { recursive: true });

@@ -1,5 +1,6 @@
 """People and a workspace for the tests of the site."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,12 @@ from search import embedding
 from tests.memories.engine.making import make, source
 
 PASSWORD = "correct horse battery"
+
+
+def pytest_configure() -> None:
+    """Started in the background of a shell, Ctrl-C would be ignored here and in every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _person(name: str) -> User:

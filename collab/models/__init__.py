@@ -1,7 +1,9 @@
+from .comments import Comment, Notification, Thread
 from .live import LiveClient, LiveDocument, LiveUpdate, LiveVersion
 from .people import (
     MANAGERS,
     WRITERS,
+    Digest,
     Invitation,
     Membership,
     Role,
@@ -16,13 +18,17 @@ from .people import (
 __all__ = [
     "MANAGERS",
     "WRITERS",
+    "Comment",
+    "Digest",
     "Invitation",
     "LiveClient",
     "LiveDocument",
     "LiveUpdate",
     "LiveVersion",
     "Membership",
+    "Notification",
     "Role",
+    "Thread",
     "User",
     "UserManager",
     "Workspace",

@@ -22,6 +22,14 @@ class UserManager(BaseUserManager):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+class Digest(models.TextChoices):
+    """How often what is unread comes by mail."""
+
+    OFF = "off", "Never"
+    DAILY = "daily", "Once a day, if there is something"
+    HOURLY = "hourly", "Once an hour, if there is something"
+
+
 class User(AbstractUser):
     """A person; the email is the login."""
 
@@ -29,6 +37,8 @@ class User(AbstractUser):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     log_searches = models.BooleanField("Remember my searches", default=True)
+    digest = models.CharField("Mail about what is new for me", max_length=10, choices=Digest, default=Digest.DAILY)
+    digested_at = models.DateTimeField(null=True, blank=True, help_text="when the last mail of that kind was sent")
     last_workspace = models.ForeignKey("Workspace", models.SET_NULL, null=True, blank=True, related_name="+")
 
     USERNAME_FIELD = "email"

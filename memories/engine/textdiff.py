@@ -18,6 +18,7 @@ SAME, REMOVED, ADDED = "same", "removed", "added"
 MOST_LINES = 2000  # of each side, compared line with line
 MOST_WORDS = 6000  # of each side, compared word with word
 UNLIKE = 0.25  # passages that share less than this are shown as replaced: islands of "the" and "of" explain nothing
+MOST_PAIRS = 200  # lines of one change that are looked at pair by pair
 WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
 
@@ -71,7 +72,7 @@ class TextDiff:
 
     @cached_property
     def changes(self) -> list[Span]:
-        return list(_changes(self.old, self.new))
+        return [part for span in _changes(self.old, self.new) for part in _line_by_line(self.old, self.new, span)]
 
     def passage(self, index: int) -> Passage:
         """A changed one."""
@@ -153,6 +154,20 @@ def _pieces(parts: list[tuple[str, str] | str]) -> list[Piece]:
         shown = [(SAME, part)] if isinstance(part, str) else [(REMOVED, part[0]), (ADDED, part[1])]
         pieces += [Piece(kind, text) for kind, text in shown if text]
     return pieces
+
+
+def _line_by_line(old: list[str], new: list[str], span: Span) -> list[Span]:
+    """Lines that follow one another and each became another one are changes of their own."""
+    a, b, c, d = span
+    if b - a != d - c or b - a > MOST_PAIRS or not all(map(_alike, old[a:b], new[c:d])):
+        return [span]
+    return [Span(a + at, a + at + 1, c + at, c + at + 1) for at in range(b - a)]
+
+
+def _alike(old: str, new: str) -> bool:
+    before, after = re.findall(r"\w+", old), re.findall(r"\w+", new)
+    longest = max(len(before), len(after))
+    return 0 < longest <= MOST_WORDS and LCSseq.similarity(before, after) >= UNLIKE * longest
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[Span]:

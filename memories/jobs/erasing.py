@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.db import connection, models, transaction
 from django.db.models.functions import Cast
 
-from collab.models import LiveClient, LiveDocument, LiveUpdate, LiveVersion
+from collab.models import Comment, LiveClient, LiveDocument, LiveUpdate, LiveVersion, Notification, Thread
 from search.models import LoggedQuery, SavedSearch
 
 from .. import mirror, staging
@@ -33,7 +33,8 @@ STRUCK = {
     "object_repr": ERASED, "changes": None, "changes_text": "", "serialized_data": None, "additional_data": None,
 }  # fmt: skip
 LIVE = (LiveDocument, LiveUpdate, LiveClient, LiveVersion)
-EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE)
+SAID = (Thread, Comment, Comment.mentions.through, Notification)
+EMPTIED = (Chunk, Document, Commit, JobFile, Job, LogEntry, LoggedQuery, SavedSearch, *LIVE, *SAID)
 
 
 def erase(hold: Hold) -> dict[str, Any]:
@@ -125,6 +126,7 @@ def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) ->
     for row in Job.objects.filter(memory=memory).exclude(pk=job.pk).iterator():
         _clean_job(row, strike, numbers, row.pk in jobs)
     _clean_searches(strike)
+    _clean_comments(memory, strike, numbers)
 
 
 def _clean_searches(strike: Any) -> None:
@@ -133,6 +135,14 @@ def _clean_searches(strike: Any) -> None:
     saved = [(row.pk, [row.name, unquote_plus(row.params)]) for row in SavedSearch.objects.iterator()]
     for model, rows in ((LoggedQuery, logged), (SavedSearch, saved)):
         model.objects.filter(pk__in=[pk for pk, texts in rows if strike(texts) != texts]).delete()
+
+
+def _clean_comments(memory: Memory, strike: Any, numbers: set[int]) -> None:
+    """What was said about the documents goes; where others are discussed, their names."""
+    Thread.objects.filter(memory=memory, document_number__in=numbers).delete()
+    for row in Comment.objects.filter(thread__memory=memory).only("text").iterator():
+        if (text := strike(row.text)) != row.text:
+            Comment.objects.filter(pk=row.pk).update(text=text)
 
 
 def _clean_job(row: Job, strike: Any, numbers: set[int], held_file: bool) -> None:

@@ -9,7 +9,20 @@ from auditlog.context import set_actor
 from ..engine.errors import MemvidError
 from ..models import Job
 from ..working import AWAY, Cancelled, Hold, JobFailed, claim, waiting_index
-from . import checking, duplicates, editing, erasing, exporting, importing, indexing, live, merging, rewriting, upload
+from . import (
+    checking,
+    comparing,
+    duplicates,
+    editing,
+    erasing,
+    exporting,
+    importing,
+    indexing,
+    live,
+    merging,
+    rewriting,
+    upload,
+)  # fmt: skip
 
 log = logging.getLogger("memvid.jobs")
 
@@ -27,6 +40,7 @@ HANDLERS: dict[str, Callable[[Hold], dict | None]] = {
     Job.Kind.EXPORT: exporting.export,
     Job.Kind.MIRROR: checking.follow,
     Job.Kind.DUPLICATES: duplicates.find,
+    Job.Kind.COMPARE: comparing.compare,
     Job.Kind.LIVE: live.project,
 }
 

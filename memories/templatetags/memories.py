@@ -92,6 +92,14 @@ def is_code(media_type: str) -> bool:
 
 
 @register.filter
+def percent(share: float, sign: str = "") -> str:
+    """With one digit behind the point where it says something; `sign` "+" also marks growth."""
+    value = share * 100
+    digits = 0 if value == round(value) or abs(value) >= 1000 else 1
+    return f"{value:{sign}.{digits}f} %".replace("-", "−")
+
+
+@register.filter
 def get(mapping: dict[Any, Any], key: Any) -> Any:
     return mapping.get(key)
 

@@ -12,6 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
+from collab import comment_views
+
 from .. import queries
 from ..access import document_read
 from ..engine import Memory as MemoryFile
@@ -42,6 +44,7 @@ def document(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         "marked": marked,
         "at": at if past else None,
         "commit": Commit.objects.filter(memory=document.memory, number=at).first(),
+        **comment_views.panel_for(request, document),
     }
     return render(request, "memories/document.html", context)
 

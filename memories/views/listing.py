@@ -12,10 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from collab.access import here, may_write_here
 
-from .. import queries, services
-from ..forms import BulkForm, MemoryFilter
+from .. import comparing, queries, services
+from ..forms import PAIR, BulkForm, MemoryFilter
 from ..models import Job, Memory
 from .common import back, chosen_memories, page_of, say_errors
+from .compare import address, start
 from .trash import undo
 
 
@@ -93,6 +94,18 @@ def _merge(request: HttpRequest, facts: dict[str, Any]) -> HttpResponse:
     return back(request, "memories")
 
 
+def _compare(request: HttpRequest, facts: dict[str, Any]) -> HttpResponse:
+    """The one that was made first is the older side."""
+    visible = Memory.objects.visible_to(request.user).present().exclude(state=Memory.State.EMPTY)
+    found = sorted(_allowed(request, facts, visible), key=lambda memory: memory.created_at)
+    if len(found) != PAIR:
+        messages.error(request, "Two memories with something in them are needed to compare.")
+        return back(request, "memories")
+    chosen = {"a": found[0].pk, "b": found[1].pk}
+    start(request, comparing.state_of(found[0], None), comparing.state_of(found[1], None), semantic=False)
+    return redirect(address(chosen))
+
+
 def _upkeep(kind: str, words: str) -> Callable[[HttpRequest, dict[str, Any]], HttpResponse]:
     def start(request: HttpRequest, facts: dict[str, Any]) -> HttpResponse:
         found = [memory for memory in _manageable(request, facts) if memory.state != Memory.State.EMPTY]
@@ -121,6 +134,7 @@ BULK = {
     "trash": _trash,
     "tag": _tag,
     "merge": _merge,
+    "compare": _compare,
     "vacuum": _upkeep(Job.Kind.VACUUM, "Vacuuming"),
     "verify": _upkeep(Job.Kind.VERIFY, "Verifying"),
     "restore": _restore,

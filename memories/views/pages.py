@@ -1,5 +1,6 @@
 """One memory: what it is, what it holds, and how it came to be so."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +8,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from .. import queries, services
 from ..access import jobs_visible_to, memory_read, memory_write
-from ..forms import DocumentFilter, DocumentsForm
+from ..forms import DocumentFilter, DocumentsForm, MomentForm
 from ..models import Document, Job, Memory
 from .common import back, page_of, readers, say_errors
 
@@ -34,10 +36,11 @@ def around(request: HttpRequest, memory: Memory, tab: str) -> dict[str, Any]:
 @require_GET
 def memory(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
+    context = around(request, memory, "overview")  # first: what a job changes meanwhile is shown beside that job
     documents = list(queries.listed_documents(memory, DocumentFilter({}).chosen())[:FIRST])
     counts = queries.chunk_counts(documents)
     failed = jobs_visible_to(request.user).filter(memory=memory, state=Job.State.FAILED).order_by("-created_at").first()
-    context = around(request, memory, "overview") | {
+    context |= {
         "documents": [(document, counts.get(document.pk, 0)) for document in documents],
         "more": max(0, memory.documents_count - FIRST),
         "failed": failed
@@ -54,9 +57,13 @@ def documents(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
     form = DocumentFilter(request.GET)
     chosen = form.chosen()
+    then = memory.commits.filter(number=chosen["at"]).first() if chosen["at"] else None
+    if then is None or then.number == memory.head:
+        chosen["at"], then = "", None
     page = page_of(request, queries.listed_documents(memory, chosen), PER_PAGE)
-    counts = queries.chunk_counts(page.object_list)
+    counts = queries.chunk_counts(page.object_list, chosen["at"] or None)
     context = around(request, memory, "documents") | {
+        "then": then,
         "form": form,
         "chosen": chosen,
         "page": page,
@@ -94,6 +101,21 @@ def remove_documents(request: HttpRequest, pk: UUID) -> HttpResponse:
 @readers
 @require_GET
 def history(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """With a date in the address the memory as it was then."""
     memory = memory_read(request, pk)
+    if request.GET.get("on"):
+        form = MomentForm(request.GET)
+        if form.is_valid():
+            return _as_it_was(request, memory, form.cleaned_data["on"])
+        say_errors(request, form)
     page = page_of(request, memory.commits.order_by("-number"), PER_PAGE)
-    return render(request, "memories/history.html", around(request, memory, "history") | {"page": page})
+    context = around(request, memory, "history") | {"page": page, "first": memory.commits.order_by("number").first()}
+    return render(request, "memories/history.html", context)
+
+
+def _as_it_was(request: HttpRequest, memory: Memory, moment: datetime) -> HttpResponse:
+    commit = queries.commit_on(memory, moment)
+    if commit is None:
+        messages.info(request, "The memory did not exist yet then: choose a day from its first commit on.")
+        return redirect("memory-history", memory.pk)
+    return redirect(f"{reverse('memory-documents', args=[memory.pk])}?at={commit.number}")

@@ -56,7 +56,7 @@ def people(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_change(request, pk)
     form = PersonForm(request.POST)
     if form.is_valid():
-        services.set_person(memory, form.cleaned_data["email"], writes=form.cleaned_data["writes"])
+        services.set_person(memory, form.cleaned_data["email"], writes=form.cleaned_data["writes"], by=request.user)
         right = "read and write" if form.cleaned_data["writes"] else "read"
         messages.success(request, f"{form.cleaned_data['email']} may {right} this memory.")
     else:
@@ -135,12 +135,13 @@ def erase(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 @require_GET
 def download(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
+    # what is at work is read first: a job that ends in between is shown twice, not left out, and the page follows it
+    working = queries.open_exports(memory)
     exports = queries.ready_exports(memory)
-    working = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=services.OPEN, params__head=memory.head_hash)
     context = around(request, memory, "download") | {
         "present": exports.get(False),
         "whole": exports.get(True),
-        "working": {bool(job.params.get("history")): job for job in working},
+        "working": working,
     }
     return render(request, "memories/_download.html" if request.htmx else "memories/download.html", context)
 

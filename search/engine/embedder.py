@@ -11,6 +11,7 @@ the cosine to a float32 run at 0.9999; pooled in bfloat16 it is 0.998.
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,8 @@ class Embedder:
 
     def embed_queries(self, texts: list[str]) -> np.ndarray:
         """float32 (len(texts), dimension), each row of length 1; all in one batch, so a few at a time."""
-        return self._encode(self._model.encode_query, texts)
+        with _one_thread():
+            return self._encode(self._model.encode_query, texts)
 
     def _encode(self, encode: Callable[..., np.ndarray], texts: list[str]) -> np.ndarray:
         return encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)
@@ -130,6 +132,19 @@ class Embedder:
     def _token_counts(self, texts: list[str]) -> list[int]:
         found = self._model.tokenizer(texts, truncation=True, max_length=self.max_sequence_length)
         return [len(ids) for ids in found["input_ids"]]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A question is too short to be shared: on two threads it took as long, and twice the processor."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

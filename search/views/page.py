@@ -22,7 +22,7 @@ from ..queries import Found
 from .common import address_of, is_part
 from .insight import agreement_of, over_time_of
 
-PAGE = 20
+PAGE = 10  # the next come while one reads
 QUICK = 6
 SINGLE = ("author", "path", "since", "until", "as_of", "commit", "group", "like")
 INSIGHT = {"agreement": agreement_of, "over-time": over_time_of}

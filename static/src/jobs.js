@@ -5,17 +5,23 @@ import { register } from "./modules.js";
 const SOON = 400; // a state has changed
 const LATER = 2500; // only the progress has
 const POLL = 10000; // should the socket be away
+const HEARD = ["memvid:job", "memvid:memory", "memvid:comment"];
 
 // Redrawing would take away what somebody is choosing or typing.
 function inUse(region) {
   const active = document.activeElement;
   const typing = region.contains(active) && active.matches("input:not([type=checkbox]), textarea, select");
-  return typing || region.querySelector(".pick input:checked, details.bulk-more[open]") !== null;
+  const typed = [...region.querySelectorAll("textarea")].some((area) => area.value !== area.defaultValue);
+  return typing || typed || region.querySelector(".pick input:checked, details.bulk-more[open]") !== null;
 }
 
-function concerns(region, detail) {
+function concerns(region, type, detail) {
   if (detail?.type === "caught.up" || !detail) return true;
-  const { liveJob, liveMemory } = region.dataset;
+  const { liveJob, liveMemory, liveComments } = region.dataset;
+  if ("liveActivity" in region.dataset) return !liveMemory || detail.memory === liveMemory;
+  if (type === "memvid:comment") return liveComments === `${detail.memory}/${detail.document}`;
+  if (liveComments) return false;
+  if (detail.type === "rights.changed") return "liveMemories" in region.dataset;
   if ("liveJobs" in region.dataset || "liveMemories" in region.dataset) return true;
   return liveJob ? detail.job === liveJob : detail.memory === liveMemory;
 }
@@ -35,17 +41,15 @@ register("live", (region) => {
     timer = setTimeout(refresh, wait);
   }
   const heard = ({ type, detail }) => {
-    if (!concerns(region, detail)) return;
+    if (!concerns(region, type, detail)) return;
     plan(type === "memvid:job" && detail?.state === "running" && shown(detail.job) ? LATER : SOON);
   };
   const poll = setInterval(() => region.querySelector("[data-job-progress]") && plan(0), POLL);
-  document.body.addEventListener("memvid:job", heard);
-  document.body.addEventListener("memvid:memory", heard);
+  for (const name of HEARD) document.body.addEventListener(name, heard);
   return () => {
     clearTimeout(timer);
     clearInterval(poll);
-    document.body.removeEventListener("memvid:job", heard);
-    document.body.removeEventListener("memvid:memory", heard);
+    for (const name of HEARD) document.body.removeEventListener(name, heard);
   };
 });
 

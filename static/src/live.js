@@ -1,8 +1,14 @@
-// The page's socket: tells that something changed, as events `memvid:job` and `memvid:memory` on <body>.
-// A lost message is only a late screen: after a gap both events are sent once, without a subject.
+// The page's socket: tells that something changed, as events `memvid:…` on <body>.
+// A lost message is only a late screen: after a gap all events are sent once, without a subject.
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;
-const EVENTS = { "job.changed": "memvid:job", "memory.changed": "memvid:memory" };
+const EVENTS = {
+  "job.changed": "memvid:job",
+  "memory.changed": "memvid:memory",
+  "comment.changed": "memvid:comment",
+  "rights.changed": "memvid:memory", // another list of memories
+  notified: "memvid:notified",
+};
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 20000;
 
@@ -23,10 +29,10 @@ function chip(text) {
 
 function opened() {
   // A job that the page shows as open may have ended before this socket listened.
-  const gap = failures > 0 || document.querySelector("[data-job-stage]");
+  const gap = failures > 0 || document.querySelector("[data-job-stage], [data-job-progress]");
   [wait, failures] = [FIRST_WAIT, 0];
   chip("");
-  if (gap) for (const name of Object.values(EVENTS)) say(name, { type: "caught.up" });
+  if (gap) for (const name of new Set(Object.values(EVENTS))) say(name, { type: "caught.up" });
 }
 
 function received({ data }) {

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from collab.models import Membership, Role, User
+from memories import queries
 from memories.models import Job, Memory, MemoryPerson
 
 pytestmark = pytest.mark.django_db
@@ -221,6 +222,23 @@ def test_a_download_is_prepared_once(new_memory, alice, bob, charlie):
     assert (job.kind, job.params["history"]) == ("export", False)
     as_(alice).post(url, {"history": "on"})
     assert row.jobs.filter(params__history=True).count() == 1
+
+
+@pytest.mark.parametrize("looks", ["open_exports", "ready_exports"])
+def test_a_download_that_is_ready_while_the_page_is_drawn_is_not_offered_anew(looks, new_memory, alice, monkeypatch):
+    """Else the page shows nothing that it would follow, and waits for ever."""
+    row = new_memory()
+    as_(alice).post(reverse("memory-prepare", args=[row.pk]))
+    look = getattr(queries, looks)
+
+    def slowly(memory):
+        found = look(memory)
+        Job.objects.filter(memory=memory).update(state="done")
+        return found
+
+    monkeypatch.setattr(queries, looks, slowly)
+    page = as_(alice).get(reverse("memory-download", args=[row.pk])).text
+    assert "data-job-progress" in page or reverse("job-file", args=[row.jobs.get().pk]) in page
 
 
 def test_a_prepared_download_is_sent(new_memory, settings, alice, bob, charlie):

@@ -208,7 +208,7 @@ def test_a_stranger_has_to_log_in(client, path):
 
 
 @pytest.mark.parametrize("path", [AGREEMENT, TIME])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=NO_NUL(max_size=60), other=NO_NUL(max_size=12))
 def test_no_address_is_an_error(client, alice, two, path, query, other):
     client.force_login(alice)

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from django.urls import reverse
 
 from memories.models import Chunk, Commit
-from search import queries
+from search import queries, vectors
 from search.queries import Found
 from tests.search.test_search_views import WHALE
 
@@ -160,6 +161,14 @@ def test_more_like_a_passage_is_not_that_passage(page, chunk):
     html = page(like=chunk.pk)
     assert "Passages like this one from" in html and parts(html) == 5
     assert f'chunk={2 << 24}" data-hit' not in html
+
+
+def test_more_like_a_passage_goes_by_its_vector(page, chunk):
+    model = vectors.model_row("fake", 2)
+    rows = [vectors.Row(pk, None, np.array([1, 0], np.float32)) for pk in Chunk.objects.values_list("pk", flat=True)]
+    vectors.store(model, rows)
+    html = page(like=chunk.pk)
+    assert "has not been indexed by meaning" not in html and parts(html) >= 1
 
 
 def test_more_like_a_passage_of_others(page, rows, bob, chunk):

@@ -89,6 +89,15 @@ def test_two_large_texts_with_nothing_in_common_are_one_change():
     assert [piece.kind for piece in found.passage(0).pieces] == [REMOVED, ADDED]
 
 
+def test_neighbouring_lines_that_each_changed_are_taken_back_one_by_one():
+    found = TextDiff("Call me Ishmael.\nSome years ago.\n", "Call me Ahab.\nSome ten years ago.\n")
+    assert [found.with_old(index) for index in range(len(found.changes))] == [
+        "Call me Ishmael.\nSome ten years ago.\n",
+        "Call me Ahab.\nSome years ago.\n",
+    ]
+    assert len(TextDiff("a b c\nd e f\n", "x y z\nu v w\n").changes) == 1, "which line became which cannot be said"
+
+
 def test_changes_by_the_page():
     old = "".join(f"{n}\n" for n in range(60))
     new = "".join(f"{n}{'!' if n % 10 == 5 else ''}\n" for n in range(60))
