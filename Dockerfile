@@ -44,4 +44,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=8)"]
-CMD ["python", "-m", "memvid_site.serve", "-b", "0.0.0.0", "-p", "8000", "-v", "0", "--no-server-name", "memvid_site.asgi:application"]
+CMD ["python", "-m", "memvid_site.serve", "-b", "0.0.0.0", "-p", "8000", "-v", "0", "--no-server-name", "--ping-interval", "15", "--websocket_connect_timeout", "20", "memvid_site.asgi:application"]

@@ -16,7 +16,7 @@ MEMORY := .run/demo/docs.mp4
 
 ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
 
-.PHONY: setup front run demo test test-engine test-site lint format bench bench-site clean
+.PHONY: setup front run demo test test-engine test-site test-browser lint format bench bench-site bench-live clean
 
 setup: $(INSTALLED)
 
@@ -49,16 +49,18 @@ demo: setup
 	$(BIN)/memvid verify $(MEMORY)
 	$(BIN)/memvid search -v $(MEMORY) -q "what happens when a commit is cut off" -k 3
 
-# Two halves side by side, each with stores of its own; with ARGS one run of what they name.
+# Three parts side by side, each with stores of its own; with ARGS one run of what they name.
 test: setup front
-	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-engine test-site)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-engine test-site test-browser)
 
 test-engine:
 	@$(BIN)/python -m pytest $(ENGINE_TESTS)
 
 test-site:
 	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/e2e)
-	@$(BIN)/python -m pytest tests/e2e # by itself: Playwright keeps an event loop running
+
+test-browser: # by itself: Playwright keeps an event loop running
+	@$(BIN)/python -m pytest tests/e2e
 
 lint: setup
 	$(BIN)/ruff check .
@@ -79,6 +81,9 @@ bench-site: setup front
 bench-retrieval: setup front
 	@test -n "$(CORPUS)" || { echo "name a collection (*.ALL, *.QRY, *.REL): make bench-retrieval CORPUS=DIR" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.retrieval "$(CORPUS)" $(ARGS)
+
+bench-live: setup front
+	$(BIN)/python -m benchmarks.live $(ARGS)
 
 # Leaves .run/data alone: memories live there.
 clean:

@@ -39,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
     parser.add_argument("--port", type=int, default=8097)
     parser.add_argument("--connects", type=int, default=CONNECTS)
+    parser.add_argument("--only", nargs="*", choices=("append", "edit", "join", "connect"))
     args = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="memvid-bench-", ignore_cleanup_errors=True) as folder:
@@ -46,6 +47,9 @@ def main() -> int:
         site = Site(Path(folder) / "data", args.port)
         try:
             rows = measure(site, args)
+        except BaseException:
+            print("".join(site.said), file=sys.stderr)
+            raise
         finally:
             site.stop()
     print(table(rows))
@@ -57,11 +61,13 @@ def measure(site: Site, args: argparse.Namespace) -> list[Row]:
     django(site.data)
     place = Place(site)
     time.sleep(5)  # what a first start does beside
-    rows = appending(place)
-    rows += asyncio.run(editing(place))
-    rows += asyncio.run(joining(place))
-    rows += asyncio.run(connecting(place, site, args.connects))
-    return rows
+    parts = {
+        "append": lambda: appending(place),
+        "edit": lambda: asyncio.run(editing(place)),
+        "join": lambda: asyncio.run(joining(place)),
+        "connect": lambda: asyncio.run(connecting(place, site, args.connects)),
+    }
+    return [row for name in args.only or parts for row in parts[name]()]
 
 
 def django(data: Path) -> None:

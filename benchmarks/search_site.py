@@ -1,26 +1,31 @@
 """How long a search takes on the site: `python -m benchmarks.search_site --corpus DIR [--chunks N ...] [--users 4]`.
 
-Own PostgreSQL and Valkey in a folder that is removed again, one web process (this one: the view is called as the
-server calls it, in threads), and the real embedder beside it. Two memories of ten are another team's. A chunk is four
+Own PostgreSQL and Valkey in a folder that is removed again, two web processes on one socket as `make run` starts them,
+and the real embedder beside them. Two memories of ten are another team's. A chunk is four
 pieces of the corpus, its vector a made-up one near one of many topics. Half of the queries are long everyday
 questions, half are a few words of a chunk.
 """
 
 import argparse
+import http.client
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 
 MEMORIES = 10
+WEB = 2  # processes
 ROUNDS = 25
 PIECE = 250  # characters
 BATCH = 5_000
@@ -38,8 +43,8 @@ QUESTIONS = (
 
 def main() -> None:
     args = _parse()
-    with _site() as folder:
-        world = _World(args.corpus)
+    with _site() as folder, _web() as port:
+        world = _World(args.corpus, port)
         for chunks in sorted(args.chunks):
             begun = time.perf_counter()
             world.fill(chunks)
@@ -90,8 +95,21 @@ def _site() -> Iterator[Path]:
             postgres.stop()
 
 
+@contextmanager
+def _web() -> Iterator[int]:
+    """Two web processes; the port that they share."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, ExitStack() as stack:
+        file = listener.fileno()
+        serve = ("memvid_site.serve", "--fd", str(file), "-v", "0", "memvid_site.asgi:application")
+        for _ in range(WEB):
+            web = subprocess.Popen((sys.executable, "-m", *serve), pass_fds=(file,), stderr=subprocess.DEVNULL)
+            stack.callback(web.wait)
+            stack.callback(web.terminate)
+        yield listener.getsockname()[1]
+
+
 class _World:
-    def __init__(self, corpus: Path):
+    def __init__(self, corpus: Path, port: int):
         from collab.models import Membership, Role, User, Workspace
         from memories.models import Commit, Memory
         from search.engine.embedder import DEFAULT_MODEL
@@ -99,6 +117,7 @@ class _World:
 
         text = "".join(path.read_text("utf-8", "replace") for path in sorted(corpus.rglob("*.txt"))).replace("\0", "")
         self._pieces = [text[start : start + PIECE] for start in range(0, len(text) - PIECE, PIECE)]
+        self._port = port
         self._chosen, self._numbers = random.Random(1), np.random.default_rng(2)
         self._topics = self._numbers.standard_normal((2_000, 384)).astype(np.float32)
         self._who = User.objects.create_user("bench@example.org", "a long password")
@@ -153,31 +172,37 @@ class _World:
             vectors.store(self._model, [vectors.Row(pk, None, one) for pk, one in zip(some, made, strict=True)])
 
     def measure(self, crowd: int) -> list[float]:
-        """Milliseconds of ROUNDS searches of each."""
-        from django.db import connection
+        """Milliseconds of ROUNDS searches of each, from the connection to the last byte."""
         from django.test import Client
 
+        client = Client()
+        client.force_login(self._who)
+        cookie = f"sessionid={client.cookies['sessionid'].value}"
         times, start = [], threading.Barrier(crowd)
 
         def ask(number: int) -> None:
-            client, chosen = Client(SERVER_NAME="localhost"), random.Random(f"{crowd} {number}")
-            client.force_login(self._who)
+            chosen = random.Random(f"{crowd} {number}")
             start.wait()
             for turn in range(ROUNDS):
-                words = chosen.choice(self._pieces).split()[1:-1]
-                query = f"{chosen.choice(QUESTIONS)} {chosen.choice(words)}" if turn % 2 else " ".join(words[:3])
+                query = self._query(chosen, long=turn % 2 == 1)
                 begun = time.perf_counter()
-                answer = client.get("/search/", {"q": query}, headers={"HX-Request": "true"})
+                status, body = self._get(f"/search/?{urlencode({'q': query})}", cookie)
                 times.append((time.perf_counter() - begun) * 1000)
-                assert answer.status_code == 200 and b"by words only" not in answer.content
-            connection.close()
+                assert status == 200 and b"by words only" not in body, body[:500]
 
-        threads = [threading.Thread(target=ask, args=(number,)) for number in range(crowd)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(crowd) as pool:
+            list(pool.map(ask, range(crowd)))
         return times
+
+    def _query(self, chosen: random.Random, *, long: bool) -> str:
+        words = chosen.choice(self._pieces).split()[1:-1]
+        return f"{chosen.choice(QUESTIONS)} {chosen.choice(words)}" if long else " ".join(words[:3])
+
+    def _get(self, path: str, cookie: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection.request("GET", path, headers={"Cookie": cookie, "HX-Request": "true"})
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()
 
 
 def _wait_for_model(folder: Path) -> None:

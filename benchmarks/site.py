@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ class Site:
         else:
             sys.exit("the site did not start:\n" + "".join(said[-20:]))
         self.start_seconds = time.perf_counter() - begun
-        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+        self.said: deque[str] = deque(maxlen=50)  # what went wrong, should something
+        threading.Thread(target=self.said.extend, args=(self._process.stdout,), daemon=True).start()
 
     def resident(self, word: str) -> float:
         """MB of the process whose command line holds `word`."""

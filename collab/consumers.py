@@ -5,11 +5,12 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser
 
 from memories.models import Memory
 
 from .events import user_group, workspace_group
-from .models import Workspace
+from .models import User, Workspace
 
 NOT_LOGGED_IN, NOT_ALLOWED = 4401, 4403
 
@@ -38,7 +39,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         """Nothing is expected from the page, so nothing is parsed."""
 
     async def job_changed(self, event: dict[str, Any]) -> None:
-        if event["memory"] is None or await self._may_see(UUID(event["memory"])):
+        if event["memory"] is None or await self._may_see_jobs(UUID(event["memory"])):
             await self.send_json(event)
 
     async def memory_changed(self, event: dict[str, Any]) -> None:
@@ -61,11 +62,20 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def _is_member(self) -> bool:
-        return Workspace.objects.visible_to(self.user).filter(pk=self.workspace).exists()
+        return Workspace.objects.visible_to(self._person()).filter(pk=self.workspace).exists()
 
     @database_sync_to_async
     def _may_see(self, memory: UUID) -> bool:
-        return Memory.objects.visible_to(self.user).filter(pk=memory).exists()
+        """Also in the trash: that it went there is what a page must hear."""
+        return Memory.objects.visible_to(self._person()).filter(pk=memory).exists()
+
+    @database_sync_to_async
+    def _may_see_jobs(self, memory: UUID) -> bool:
+        return Memory.objects.with_jobs_for(self._person()).filter(pk=memory).exists()
+
+    def _person(self) -> User | AnonymousUser:
+        """As they are now: who was deactivated since the page opened is nobody any more."""
+        return User.objects.filter(pk=self.user.pk, is_active=True).first() or AnonymousUser()
 
     @database_sync_to_async
     def _may_comment(self, memory: UUID) -> bool:

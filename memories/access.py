@@ -1,7 +1,9 @@
 """May I: each lookup gives the row or 404, to a stranger and to somebody without the right alike."""
 
+from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -61,7 +63,31 @@ def job_write(request: HttpRequest, pk: UUID) -> Job:
     return job
 
 
-def jobs_visible_to(user):
-    """Jobs on memories that the person may see, and their own."""
-    own = Job.objects.filter(created_by=user) if user.is_authenticated else Job.objects.none()
-    return Job.objects.filter(memory__in=Memory.objects.visible_to(user)) | own
+def jobs_visible_to(user: Any) -> QuerySet[Job]:
+    """Also their own, as long as they may see its memory: a person who may not has nothing to do with it any more."""
+    found = Job.objects.filter(memory__in=Memory.objects.with_jobs_for(user))
+    if not user.is_authenticated:
+        return found
+    seen = Q(memory=None) | Q(memory__in=Memory.objects.visible_to(user).present())
+    return found | Job.objects.filter(seen, created_by=user)
+
+
+def jobs_writable_by(user: Any) -> QuerySet[Job]:
+    """Those that the person may cancel, retry and clear."""
+    return jobs_visible_to(user).filter(Q(created_by=user) | Q(memory__in=Memory.objects.writable_by(user)))
+
+
+def may_run(user: Any, job: Job) -> bool:
+    """Whether the person may do what the job does: who began it may have lost the right since."""
+    if job.memory_id is None:
+        return True
+    memories = Memory.objects.present()
+    if job.kind == Job.Kind.ERASE:
+        memories = memories.erasable_by(user)
+    elif job.kind == Job.Kind.VACUUM or job.params.get("accept"):  # which drop what the memory held
+        memories = memories.manageable_by(user)
+    elif job.kind == Job.Kind.EXPORT:
+        memories = memories.visible_to(user)
+    else:
+        memories = memories.writable_by(user)
+    return memories.filter(pk=job.memory_id).exists()

@@ -2,8 +2,9 @@
 
 1. One follower of a memory at a time; the file is opened when it is its turn, so that nobody looks at an older one.
 2. Compare the commit that the mirror saw last with the file's commit of that number.
-3. The same: copy what the commits after it changed. Fewer commits in the file: raise an alarm and change nothing.
-4. Another history (a vacuum or an erase rewrote the file): take the rows down and copy everything.
+3. The same: copy what the commits after it changed. Fewer commits in the file, or others: raise an alarm and change
+   nothing.
+4. Another identity (a vacuum or an erase rewrote the file): take the rows down and copy everything.
 
 All of it is one transaction. Readers see the old head until the new one is whole; of the memory's row only the
 columns that describe the file are written, and only at the end, so that nobody waits to rename it.
@@ -67,12 +68,8 @@ def _take_turn(memory: Memory) -> None:
 def _follow(memory: Memory, progress: Progress | None) -> bool:
     row = Memory.objects.get(pk=memory.pk)
     with MemoryFile.open(row.path) as file:
-        if lacks_commits(row, file):
-            return _alarm(
-                memory, Memory.State.BEHIND,
-                f"the file ends at commit {file.head.number}, but commit {row.head} was seen before: "
-                "put back the newer file, or accept this one in the settings of the memory",
-            )  # fmt: skip
+        if lack := lacking(row, file):
+            return _alarm(memory, Memory.State.BEHIND, f"{lack}, or accept this one in the settings of the memory")
         rewritten = row.head > 0 and not _continues(row, file)
         if rewritten:
             flags = _flags(row)
@@ -94,9 +91,15 @@ def _continues(row: Memory, file: MemoryFile) -> bool:
     return file.commits()[row.head - 1].hash.hex() == row.head_hash
 
 
-def lacks_commits(row: Memory, file: MemoryFile) -> bool:
-    """Whether an older copy lies where the memory was: what the mirror saw later is in its rows alone."""
-    return row.head > 0 and file.id == row.file_id and file.head.number < row.head
+def lacking(row: Memory, file: MemoryFile) -> str:
+    """Says so where the file lacks commits that the mirror saw, which are in its rows alone then: an older copy lies
+    where the memory was, or one that went another way since. A file with another identity was made anew on purpose."""
+    if row.head == 0 or file.id != row.file_id or _continues(row, file):
+        return ""
+    if file.head.number < row.head:
+        said = f"the file ends at commit {file.head.number}, but commit {row.head} was seen before"
+        return f"{said}: put back the newer file"
+    return f"the file has another history: its commit {row.head} is not the one that was seen before: put back that one"
 
 
 def rebuild(memory: Memory, progress: Progress | None = None) -> None:

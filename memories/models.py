@@ -58,6 +58,11 @@ class MemoryQuerySet(models.QuerySet):
         """Without those that anybody may see: what people say about a memory is for who belongs to it."""
         return self.filter(_known(user))
 
+    def with_jobs_for(self, user: Any) -> "MemoryQuerySet":
+        """Whose jobs the person may know of. A job names people, and files that are in no memory: it is not public.
+        What lies in the trash is known to who may restore it."""
+        return self.known_to(user).present() | self.manageable_by(user)
+
     def writable_by(self, user: Any) -> "MemoryQuerySet":
         return self._by_rule(user, WRITE)
 
@@ -84,6 +89,12 @@ def _known(user: Any) -> Q:
 
 def _workspaces(user: Any, roles: tuple[Role, ...]) -> models.QuerySet:
     return memberships_of(user, roles).values("workspace")
+
+
+def _known(user: Any) -> Q:
+    """What somebody sees for being who they are."""
+    members = Q(visibility__in=SHARED, workspace__in=_workspaces(user, tuple(Role)))
+    return members | _own(user, tuple(Role)) | Q(pk__in=_people(user).values("memory"))
 
 
 def _own(user: Any, roles: tuple[Role, ...]) -> Q:

@@ -196,12 +196,15 @@ def file_counts(jobs: list[Job]) -> dict[Any, dict[str, int]]:
     return counts
 
 
-def jobs_writable_by(user: User) -> QuerySet[Job]:
-    """Those that the person may cancel, retry and clear."""
-    return Job.objects.filter(Q(created_by=user) | Q(memory__in=Memory.objects.writable_by(user)))
+def open_exports(memory: Memory) -> dict[bool, Job]:
+    """The downloads that are being prepared of the memory as it is now, by whether they will hold its history."""
+    jobs = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=OPEN, params__head=memory.head_hash)
+    return {bool(job.params.get("history")): job for job in jobs}
 
 
-def ready_exports(memory: Memory) -> dict[bool, Job]:
-    """The prepared downloads of the memory as it is now, by whether they hold its history."""
-    done = memory.jobs.filter(kind=Job.Kind.EXPORT, state=Job.State.DONE, params__head=memory.head_hash)
-    return {bool(job.params.get("history")): job for job in done.order_by("finished_at")}
+def ended_exports(memory: Memory) -> dict[bool, Job]:
+    """The newest of each kind that is ready, or else failed, of the memory as it is now."""
+    states = (Job.State.FAILED, Job.State.DONE)  # in this order: what is ready counts more
+    ended = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=states, params__head=memory.head_hash)
+    newest = sorted(ended.order_by("finished_at"), key=lambda job: states.index(job.state))
+    return {bool(job.params.get("history")): job for job in newest}

@@ -74,7 +74,7 @@ class Postgres:
             self.process = subprocess.Popen(
                 [
                     self._bin / "postgres", "-D", self._pgdata, "-h", "", "-k", self._sockets,
-                    "-c", "shared_buffers=128MB", "-c", "max_connections=60", "-c", "jit=off",
+                    "-c", f"shared_buffers={_buffers()}MB", "-c", "max_connections=90", "-c", "jit=off",
                     "-c", "unix_socket_permissions=0700",  # its user, and root: nobody is asked for a password
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
@@ -154,6 +154,12 @@ class Postgres:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGQUIT)  # an immediate one: it recovers from its log at the next start
             self.process.wait(5)
+
+
+def _buffers() -> int:
+    """MB: an eighth of the machine's memory, so that the vectors of a few 100,000 chunks are at hand."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    return min(max(memory // 8, 128), 2048)
 
 
 class Valkey:

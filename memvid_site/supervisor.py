@@ -108,6 +108,7 @@ class Run:
         file = self._listener.fileno()
         return self._child(
             name, "memvid_site.serve", "--fd", str(file), "-v", "0", "--no-server-name", "--ping-interval", "15",
+            "--websocket_connect_timeout", "20",  # a restart brings everybody back at once
             "memvid_site.asgi:application", DATABASE_POOL="1", files=[file],
         )  # fmt: skip
 

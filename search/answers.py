@@ -1,4 +1,4 @@
-"""From an address to what the page shows: hits as passages, repeats folded, grouped by document."""
+"""From an address to what the page shows: hits as passages, repeats and near-repeats folded, grouped by document."""
 
 import re
 import time
@@ -15,22 +15,26 @@ from memories.models import Chunk, Commit, Memory
 
 from . import queries
 from .address import Address
+from .engine.duplicates import grouped
 from .queries import Found, Hit
 from .snippets import LOOKED_AT
 
 LIKE_LENGTH = 600  # characters of a passage that others are compared with
+COMPARED = 4_000  # characters of a passage in which it is nearly the same as another
 _NO_WORD = re.compile(r"[^\w\s]+")
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A hit at its place in the list; `at`: the commit that its links show; `also`: the same text elsewhere."""
+    """A hit at its place in the list; `at`: the commit that its links show; `also`: the same text elsewhere; `near`:
+    nearly the same."""
 
     hit: Hit
     place: int
     at: int | None = None
     new: bool = False
     also: tuple[Hit, ...] = ()
+    near: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,19 @@ class Answer:
         return [*self.address.problems, *self.found.notes]
 
 
-def answer(user: Any, address: Address, limit: int) -> Answer:
+def answer(user: Any, address: Address, limit: int, *, fold: bool = True) -> Answer:
+    """`fold`: of passages that are nearly the same only the best is in the list. The same text is there once anyway."""
     if not address.like:
-        return _answered(user, address, address.text, limit)
+        return _answered(user, address, address.text, limit, fold=fold)
     like = passage(user, address.like)
     if like is None:
         note = "The passage that others should be like is no longer there, or you may not see it: search for its words."
         return Answer(address, Found([], [note]))
     found = queries.like(user, like, address.scope, limit=limit, offset=address.offset)
     if found.hits or not found.notes:
-        return Answer(address, found, _passages(address, found.hits, like), like=like)
+        return Answer(address, found, _passages(address, found.hits, like, fold), like=like)
     text = " ".join(_NO_WORD.sub(" ", like.text[:LIKE_LENGTH]).split())
-    by_words = _answered(user, address, text, limit, without=like)
+    by_words = _answered(user, address, text, limit, without=like, fold=fold)
     notes = [*by_words.found.notes, f"{found.notes[0]} These share its words."]
     return replace(by_words, found=replace(by_words.found, notes=notes), like=like)
 
@@ -91,28 +96,38 @@ def names_of(user: Any, memories: Iterable[UUID]) -> dict[UUID, str]:
     return dict(found.values_list("pk", "name"))
 
 
-def _answered(user: Any, address: Address, text: str, limit: int, without: Chunk | None = None) -> Answer:
+def _answered(
+    user: Any, address: Address, text: str, limit: int, without: Chunk | None = None, *, fold: bool
+) -> Answer:
     began = time.perf_counter()
-    found = queries.search(user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset)
+    found = queries.search(
+        user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset, rerank=True
+    )
     took = round((time.perf_counter() - began) * 1000)
-    return Answer(address, found, _passages(address, found.hits, without), milliseconds=took)
+    return Answer(address, found, _passages(address, found.hits, without, fold), milliseconds=took)
 
 
-def _passages(address: Address, hits: list[Hit], without: Chunk | None) -> list[Passage]:
-    """Each text once: the others that say the same are named beside it."""
+def _passages(address: Address, hits: list[Hit], without: Chunk | None, fold: bool) -> list[Passage]:
+    """Each text once: the others that say the same, or nearly the same, are named beside it."""
     commits = _commits({hit.memory.pk for hit in hits}, address.scope.as_of)
     texts: dict[str, list[tuple[int, Hit]]] = {}
     for place, hit in enumerate(hits, address.offset + 1):
-        texts.setdefault(_same(hit.chunk.beginning), []).append((place, hit))
+        texts.setdefault(_same(hit.beginning), []).append((place, hit))
     if without:
         texts.pop(_same(without.text[:LOOKED_AT]), None)
-    return [
-        Passage(
-            hit, place, at=commits(hit.memory.pk), also=tuple(other for _, other in others),
-            new=bool(address.news and hit.time and hit.time > address.news),
-        )
-        for (place, hit), *others in texts.values()
-    ]  # fmt: skip
+    alike = list(texts.values())
+    groups = grouped([text[:COMPARED] for text in texts]) if fold else [[number] for number in range(len(alike))]
+    found = []
+    for first, *others in groups:
+        (place, hit), *same = alike[first]
+        found.append(
+            Passage(
+                hit, place, at=commits(hit.memory.pk), also=tuple(other for _, other in same),
+                near=tuple(other for number in others for _, other in alike[number]),
+                new=bool(address.news and hit.time and hit.time > address.news),
+            )
+        )  # fmt: skip
+    return found
 
 
 def _same(text: str) -> str:

@@ -78,11 +78,11 @@ def _found(user: Any, conversation: Conversation, question: str) -> Found:
     found.model = EmbeddingModel.objects.filter(active=True).values_list("name", flat=True).first() or ""
     texts = dict(
         Chunk.objects.filter(
-            pk__in=[hit.chunk.pk for hit in hits.hits], memory__in=Memory.objects.visible_to(user).present()
+            pk__in=[hit.chunk for hit in hits.hits], memory__in=Memory.objects.visible_to(user).present()
         ).values_list("pk", Left("text", LONGEST))
     )
     for hit in hits.hits:
-        if not (text := texts.get(hit.chunk.pk)):
+        if not (text := texts.get(hit.chunk)):
             continue
         number = len(found.passages) + 1
         found.passages.append(Passage(number, text, hit.path, hit.cosine))

@@ -60,7 +60,7 @@ def _chosen(found: Found) -> list[int]:
     for hit in found.hits:
         kept[hit.memory.pk] = kept.get(hit.memory.pk, 0) + 1
         if kept[hit.memory.pk] <= each:
-            chosen.append(hit.chunk.pk)
+            chosen.append(hit.chunk)
     return chosen[:MOST_PASSAGES]
 
 

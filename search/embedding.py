@@ -51,7 +51,10 @@ _health = _Health()
 
 
 def health(at: str | None = None) -> dict[str, Any]:
-    """`state` ready, loading or away, `model` and `dimension` of a ready one, `reason` of one that is not."""
+    """`state` ready, loading or away, `model` and `dimension` of a ready one, `reason` of one that is not.
+
+    `rerank` only where a re-ranking model is set: its `model`, or the `reason` that it is not there.
+    """
     return _health.get(at or settings.EMBEDDER_SOCKET)
 
 
@@ -81,6 +84,17 @@ def embed(
     return np.concatenate(parts) if parts else np.zeros((0, health(path).get("dimension") or 0), np.float32)
 
 
+def rerank(query: str, texts: list[str], *, timeout: float, at: str | None = None) -> np.ndarray:
+    """float32 (len(texts),), higher for a text that answers the query better. At most wire.MOST_TEXTS texts.
+
+    Raises EmbedderAway.
+    """
+    path, most = at or settings.EMBEDDER_SOCKET, wire.MOST_CHARACTERS
+    asked = {"do": "rerank", "query": query[:most], "texts": [text[:most] for text in texts], "within": timeout}
+    with _Call(path, timeout) as call:
+        return _rows(call, asked, len(texts)).reshape(-1)
+
+
 def _ask_health(path: str) -> dict[str, Any]:
     try:
         with _Call(path, HEALTH_TIMEOUT) as call:
@@ -88,21 +102,27 @@ def _ask_health(path: str) -> dict[str, Any]:
     except EmbedderAway as error:
         return {"state": "away", "model": "", "dimension": 0, "reason": str(error)}
     state = said["state"] if said.get("state") in ("ready", "loading") else "away"
-    return {key: said.get(key) for key in ("model", "dimension", "reason")} | {"state": state}
+    facts = {key: said.get(key) for key in ("model", "dimension", "reason")} | {"state": state}
+    return facts | ({"rerank": said["rerank"]} if isinstance(said.get("rerank"), dict) else {})
 
 
 def _embed(path: str, kind: str, texts: list[str], timeout: float, model: str | None) -> np.ndarray:
     with _Call(path, timeout) as call:
-        said = call.ask({"do": "embed", "kind": kind, "texts": texts, "within": timeout})
-        if "error" in said:
-            raise EmbedderAway(_reason(said), passing=said["error"] not in ("failed", "bad"))
-        if model is not None and said.get("model") != model:
-            raise EmbedderAway(f"the embedder serves the model {said.get('model')}, not {model}", passing=False)
-        rows, dimension = said.get("rows"), said.get("dimension")
-        if rows != len(texts) or not isinstance(dimension, int):
-            raise EmbedderAway("the embedder answered something else than it was asked", passing=False)
-        data = call.read(rows * dimension * 4)
-    return np.frombuffer(data, "<f4").reshape(rows, dimension)
+        asked = {"do": "embed", "kind": kind, "texts": texts, "within": timeout}
+        return _rows(call, asked, len(texts), model)
+
+
+def _rows(call: "_Call", asked: dict[str, Any], count: int, model: str | None = None) -> np.ndarray:
+    """float32 (count, dimension)."""
+    said = call.ask(asked)
+    if "error" in said:
+        raise EmbedderAway(_reason(said), passing=said["error"] not in ("failed", "bad"))
+    if model is not None and said.get("model") != model:
+        raise EmbedderAway(f"the embedder serves the model {said.get('model')}, not {model}", passing=False)
+    rows, dimension = said.get("rows"), said.get("dimension")
+    if rows != count or not isinstance(dimension, int):
+        raise EmbedderAway("the embedder answered something else than it was asked", passing=False)
+    return np.frombuffer(call.read(rows * dimension * 4), "<f4").reshape(rows, dimension)
 
 
 def _reason(said: dict[str, Any]) -> str:

@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Cast
 from pgvector import HalfVector
-from pgvector.django import CosineDistance, HalfVectorField
+
+from memories.models import Job
 
 from . import embedding
 from .embedding import QUERY_TIMEOUT, EmbedderAway
@@ -42,14 +42,29 @@ class Question:
     notes: list[str] = field(default_factory=list)
 
 
-def ask(text: str) -> Question:
-    model = EmbeddingModel.objects.filter(active=True).first()
-    if model is None:
-        return Question(notes=["Searched by words only: no passage has been indexed by meaning yet."])
+# Written out, as putting a query together takes longer than its answer.
+IN_USE = """
+SELECT EXISTS (SELECT FROM memories_job WHERE kind = %s AND state = ANY(%s) AND memory_id = ANY(%s)),
+    model.id, model.name, model.dimensions
+FROM (VALUES (1)) AS once LEFT JOIN search_embeddingmodel AS model ON model.active
+"""
+WORKING = [Job.State.QUEUED.value, Job.State.RUNNING.value]
+INDEXING = "Some passages are still being indexed by meaning; until then only their words are found."
+
+
+def ask(text: str, memories: Collection[UUID]) -> Question:
+    """`memories`: those that will be searched."""
+    with connection.cursor() as cursor:
+        cursor.execute(IN_USE, [Job.Kind.INDEX.value, WORKING, list(memories)])
+        indexing, *facts = cursor.fetchone()
+    notes = [INDEXING] if indexing else []
+    if facts[0] is None:
+        return Question(notes=["Searched by words only: no passage has been indexed by meaning yet.", *notes])
+    model = EmbeddingModel.from_db(None, ("id", "name", "dimensions"), facts)
     try:
-        return Question(_embedded(text, model), model)
+        return Question(_embedded(text, model), model, notes)
     except EmbedderAway as error:
-        return Question(notes=[f"Searched by words only: {error}."])
+        return Question(notes=[f"Searched by words only: {error}.", *notes])
 
 
 def nearest(question: Question, table: Table, most: int) -> dict[int, float]:
@@ -62,8 +77,8 @@ def nearest(question: Question, table: Table, most: int) -> dict[int, float]:
 
 def cosines(question: Question, chunks: Collection[int]) -> dict[int, float]:
     """By primary key, of those that have a vector."""
-    rows = _with_distance(_embeddings(question).filter(chunk__in=list(chunks)), question, "vector")
-    return {chunk: 1 - distance for chunk, distance in rows.values_list("chunk", "distance")}
+    found = _distances(question, "vector", "chunk_id = ANY(%s)", list(chunks))
+    return {chunk: 1 - distance for chunk, distance in found}
 
 
 def vector_of(chunk: int) -> Question:
@@ -71,7 +86,7 @@ def vector_of(chunk: int) -> Question:
     found = Embedding.objects.filter(model__active=True, chunk=chunk).select_related("model").first()
     if found is None:
         return Question(notes=["This passage has not been indexed by meaning yet."])
-    return Question(np.array(found.vector.to_list(), np.float32), found.model)
+    return Question(np.array(found.vector, np.float32), found.model)
 
 
 def _best_first(near: tuple[float, int]) -> tuple[float, int]:
@@ -89,30 +104,33 @@ def _embedded(text: str, model: EmbeddingModel) -> np.ndarray:
     return kept
 
 
-def _embeddings(question: Question) -> QuerySet[Embedding]:
-    return Embedding.objects.filter(model_id=question.model.pk)
-
-
-def _with_distance(rows: QuerySet[Embedding], question: Question, stored: Any) -> QuerySet[Embedding]:
-    return rows.annotate(distance=CosineDistance(stored, HalfVector(question.vector)))
-
-
 def _exact(question: Question, table: Table, most: int) -> list[tuple[int, float]]:
-    rows, dead = _embeddings(question), table.rows - table.size
-    rows = rows.filter(chunk__in=table.living().tolist()) if dead > most else rows.filter(memory__in=table.memories)
-    ordered = _with_distance(rows, question, "vector").order_by("distance").values_list("chunk", "distance")
-    return list(ordered[: most + min(dead, most)])
+    dead = table.rows - table.size
+    if dead > most:
+        return _distances(question, "vector", "chunk_id = ANY(%s)", table.living().tolist(), most)
+    return _distances(question, "vector", "memory_id = ANY(%s)", table.memories, most + dead)
 
 
 def _walked(question: Question, table: Table, most: int) -> list[tuple[int, float]]:
     """By the index, so the distance is of what it has; of rows that do not count more are asked for."""
     most = min(most * table.rows // table.size, MOST_ASKED)
-    stored = Cast("vector", HalfVectorField(dimensions=question.model.dimensions))
-    rows = _with_distance(_embeddings(question).filter(memory__in=table.memories), question, stored)
-    ordered = rows.order_by("distance").values_list("chunk", "distance")[:most]
+    stored = f"vector::halfvec({question.model.dimensions:d})"
     breadth = max(most, WIDE if table.rows >= LARGE else BREADTH)
     if breadth == BREADTH:
-        return list(ordered)
+        return _distances(question, stored, "memory_id = ANY(%s)", table.memories, most)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(breadth)])
-        return list(ordered)
+        return _distances(question, stored, "memory_id = ANY(%s)", table.memories, most)
+
+
+def _distances(
+    question: Question, stored: str, among: str, values: Collection[Any], most: int | None = None
+) -> list[tuple[int, float]]:
+    """(chunk, distance), the nearest first. Written out, as putting the query together took longer than its answer."""
+    query = (
+        f"SELECT chunk_id, {stored} <=> %s::halfvec AS distance FROM search_embedding"
+        f" WHERE model_id = %s AND {among} ORDER BY distance LIMIT %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [HalfVector(question.vector).to_text(), question.model.pk, values, most])
+        return cursor.fetchall()

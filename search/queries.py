@@ -5,19 +5,19 @@ see is never fetched, counted or ranked.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import Left
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
-from memories.models import Chunk, Commit, Job, Memory
+from memories.models import Chunk, Memory
 
-from . import meaning, snippets, typos
+from . import meaning, reranking, snippets, typos
 from .engine import fusion, tokens
 from .filters import table_of, visible_memories
 from .meaning import Question
@@ -35,9 +35,10 @@ EVERYWHERE = Scope()
 
 @dataclass(frozen=True)
 class Hit:
-    """`why` holds "words", "meaning" or both; `cosine` is None where the meaning was not compared or is far off."""
+    """`chunk` is the primary key, `beginning` its first characters. `why` holds "words", "meaning" or both; `cosine`
+    is None where the meaning was not compared or is far off."""
 
-    chunk: Chunk
+    chunk: int
     memory: Memory
     path: str
     document: int
@@ -45,6 +46,8 @@ class Hit:
     frame: int
     author: str
     time: datetime | None
+    beginning: str
+    language: str
     snippet: SafeString
     score: float
     why: tuple[str, ...]
@@ -79,22 +82,33 @@ class _Ranked:
 
 
 def search(
-    user: Any, text: str, scope: Scope = EVERYWHERE, *, mode: str = "hybrid", limit: int = 20, offset: int = 0
+    user: Any,
+    text: str,
+    scope: Scope = EVERYWHERE,
+    *,
+    mode: str = "hybrid",
+    limit: int = 20,
+    offset: int = 0,
+    rerank: bool = False,
 ) -> Found:
-    """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES."""
+    """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES.
+
+    `rerank`: the best of the blend are read again by the re-ranking model, if one is set.
+    """
     text, notes = _cleaned(text)
     asked = Asked.of(text, phrase=mode == "phrase")
     if asked is None:
         return Found([], notes)
     visible = visible_memories(user, scope)
     table = table_of(visible, scope)
-    question = meaning.ask(text) if mode in ("hybrid", "semantic") and table.size else Question()
+    question = meaning.ask(text, table.memories) if mode in ("hybrid", "semantic") and table.size else Question()
     notes += question.notes
     done = mode if question.vector is not None or mode not in ("hybrid", "semantic") else "keyword"
     ranked = _rank(table, asked, question, done)
-    if mode in ("hybrid", "semantic"):
-        notes += _still_indexing(table.memories)
-    return _found(visible, table, ranked, asked, notes, done, limit, offset)
+    if rerank and mode == "hybrid":
+        rows, more = reranking.reranked(text, ranked.rows, table)
+        ranked, notes = replace(ranked, rows=rows), notes + more
+    return _found(table, ranked, asked, notes, done, limit, offset)
 
 
 def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0) -> Found:
@@ -108,7 +122,7 @@ def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20,
     cosines = {row: cosine for row, cosine in found.items() if cosine >= meaning.LEAST_COSINE}
     for row in table.find([chunk.pk]).values():
         cosines.pop(row, None)
-    return _found(visible, table, _Ranked(list(cosines), cosines, cosines, None), None, [], "semantic", limit, offset)
+    return _found(table, _Ranked(list(cosines), cosines, cosines, None), None, [], "semantic", limit, offset)
 
 
 def memory_choices(user: Any) -> list[Memory]:
@@ -155,11 +169,11 @@ def _blended(table: Table, words: Words, near: dict[int, float], question: Quest
 
 
 def _found(
-    visible: QuerySet[Memory], table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str,
+    table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str,
     limit: int, offset: int,
 ) -> Found:  # fmt: skip
     page = list(ranked.rows[offset : offset + limit])
-    hits = _hits(visible, table, ranked, page)
+    hits = _hits(table, ranked, page)
     words = ranked.words
     counts = table.by_memory(np.array(ranked.rows, np.int64)) if ranked.rows else {}
     return Found(
@@ -168,41 +182,43 @@ def _found(
     )  # fmt: skip
 
 
-def _hits(visible: QuerySet[Memory], table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
+# Written out: putting it together took three times as long as its answer.
+ROWS = """
+SELECT c.id, c."order", c.frame, d.number, d.path, d.language, m.id, m.name, m.workspace_id, k.author, k.time,
+    left(c.text, %s)
+FROM memories_chunk AS c JOIN memories_document AS d ON d.id = c.document_id
+    JOIN memories_memory AS m ON m.id = c.memory_id
+    LEFT JOIN memories_commit AS k ON k.memory_id = c.memory_id AND k.number = c.added
+WHERE c.id = ANY(%s) AND c.memory_id = ANY(%s)
+"""
+
+
+def _hits(table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
+    """Of the memories of the table, which are those that the person may see."""
     by_chunk = dict(zip(table.chunk(page), page, strict=True))
-    commit = Commit.objects.filter(memory=OuterRef("memory"), number=OuterRef("added"))
-    rows = (
-        Chunk.objects.filter(pk__in=by_chunk, memory__in=visible)
-        .select_related("document", "memory")
-        .only(
-            "order",
-            "frame",
-            "document__number",
-            "document__path",
-            "document__media_type",
-            "document__language",
-            "document__tags",
-            "memory__name",
-            "memory__workspace",
-        )
-        .annotate(
-            author=Subquery(commit.values("author")[:1]),
-            time=Subquery(commit.values("time")[:1]),
-            beginning=Left("text", snippets.LOOKED_AT),
-        )
-        .in_bulk()
-    )
+    if not by_chunk:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(ROWS, [snippets.LOOKED_AT, list(by_chunk), table.memories])
+        rows = {row[0]: row for row in cursor.fetchall()}
     marker = snippets.Marker(ranked.words.marked if ranked.words else ())
-    return [
-        Hit(
-            chunk=chunk, memory=chunk.memory, path=chunk.document.path, document=chunk.document.number,
-            order=chunk.order, frame=chunk.frame, author=chunk.author or "", time=chunk.time,
-            snippet=snippets.snippet(chunk.beginning, marker, chunk.document.language),
-            score=round(ranked.scores[row], 6), cosine=ranked.cosines.get(row), why=_why(ranked, row),
-        )
-        for pk, row in by_chunk.items()
-        if (chunk := rows.get(pk))  # it may have been removed since it was ranked
-    ]  # fmt: skip
+    memories: dict[UUID, Memory] = {}
+    hits = []
+    for chunk, place in by_chunk.items():
+        if chunk not in rows:  # it may have been removed since it was ranked
+            continue
+        _, order, frame, number, path, language, memory, name, workspace, author, time, beginning = rows[chunk]
+        if memory not in memories:
+            memories[memory] = Memory.from_db(None, ("id", "workspace_id", "name"), (memory, workspace, name))
+        hits.append(
+            Hit(
+                chunk=chunk, memory=memories[memory], path=path, document=number, order=order, frame=frame,
+                author=author or "", time=time, beginning=beginning, language=language,
+                snippet=snippets.snippet(beginning, marker, language),
+                score=round(ranked.scores[place], 6), cosine=ranked.cosines.get(place), why=_why(ranked, place),
+            )
+        )  # fmt: skip
+    return hits
 
 
 def _why(ranked: _Ranked, row: int) -> tuple[str, ...]:
@@ -221,8 +237,8 @@ def _as_written(term: str, misspelt: str, hits: list[Hit]) -> str:
     forms = {
         word.casefold()
         for hit in hits
-        for word in set(tokens.words(hit.chunk.beginning))
-        if term in variants(word, [hit.chunk.document.language])
+        for word in set(tokens.words(hit.beginning))
+        if term in variants(word, [hit.language])
     }
     return typos.nearest(misspelt.casefold(), forms) or term
 
@@ -234,10 +250,3 @@ def _cleaned(text: str) -> tuple[str, list[str]]:
     if len(text) <= LONGEST:
         return text + " " * bool(ends and text), []
     return text[:LONGEST], [f"Only the first {LONGEST:,} characters were searched for."]
-
-
-def _still_indexing(memories: list[UUID]) -> list[str]:
-    open_states = (Job.State.QUEUED, Job.State.RUNNING)
-    if Job.objects.filter(kind=Job.Kind.INDEX, state__in=open_states, memory__in=memories).exists():
-        return ["Some passages are still being indexed by meaning; until then only their words are found."]
-    return []

@@ -55,7 +55,7 @@ def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) 
 
 
 def _by_meaning(table: Table, text: str) -> tuple[set[int], list[str]]:
-    question = meaning.ask(text)
+    question = meaning.ask(text, table.memories)
     if question.vector is None:
         return set(), [note.replace("Searched", "Found") for note in question.notes]
     near = [row for row, cosine in meaning.nearest(question, table, MOST).items() if cosine >= MEANS]

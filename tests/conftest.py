@@ -1,5 +1,6 @@
 """People and a workspace for the tests of the site."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -14,9 +15,16 @@ from memories import mirror
 from memories.engine import Memory as MemoryFile
 from memories.models import Memory
 from search import embedding
+from tests.cross_encoder import make_cross_encoder
 from tests.memories.engine.making import make, source
 
 PASSWORD = "correct horse battery"
+
+
+def pytest_configure() -> None:
+    """Started in the background of a shell, Ctrl-C would be ignored here and in every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _person(name: str) -> User:
@@ -89,6 +97,12 @@ def embedder_process(tmp_path_factory) -> Iterator[str]:
     yield path
     process.terminate()
     process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(tmp_path_factory) -> Path:
+    """The folder of a small re-ranking model."""
+    return make_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         found = await self._rights()
         if found is None:
             return await self.close(REMOVED)
-        self.may_write = found.may_write
+        self.found, self.may_write = found, found.may_write
         self.member = Socket(self)
         self.stack.push_async_callback(self.member.stop)
 
@@ -118,10 +118,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _subject(self) -> Any:
-        found = rules.rights(self.user, self.memory, self.number)
-        if found is None:
-            raise seeding.CannotEdit("the document is no longer there")
-        return rules.subject(found, self.number)
+        return rules.subject(self.found, self.number)
 
     async def _binds(self, client: int) -> bool:
         if client not in self.clients:

@@ -94,6 +94,8 @@ class Hub:
                 try:
                     await self._attend()
                 except Exception as error:
+                    if asyncio.current_task().cancelling():
+                        raise  # the process ends, and this is only what that looks like from inside
                     log.warning("hints of other processes cannot be heard: %s", error or type(error).__name__)
                     self._channel, self._joined = None, set()
                     await asyncio.sleep(PAUSE)

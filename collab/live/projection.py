@@ -57,7 +57,7 @@ class Edited:
 def commit_now(memory: Memory, by: User, message: str = "") -> Job:
     """A job that writes what was edited; one that waits already takes the message."""
     params = {"message": message}
-    waiting = memory.jobs.filter(kind=Job.Kind.LIVE, state=Job.State.QUEUED).order_by("created_at").first()
+    waiting = memory.jobs.filter(kind=Job.Kind.LIVE, state=Job.State.QUEUED, params__thorough__isnull=True).first()
     if waiting and Job.objects.filter(pk=waiting.pk, state=Job.State.QUEUED).update(params=params, created_by=by):
         waiting.refresh_from_db()
         return waiting
@@ -69,14 +69,15 @@ def project(hold: Hold) -> dict[str, Any]:
     with alone(hold) as memory:
         if not memory.path.exists():
             raise JobFailed("the file of this memory is gone: put it back from a backup")
-        number = write(hold, memory, hold.job.params.get("message") or "")
+        params = hold.job.params
+        number = write(hold, memory, params.get("message") or "", thorough=bool(params.get("thorough")))
     return {"commit": number, "next": indexing.queue(memory, hold.job.created_by) if number else []}
 
 
-def write(hold: Hold, memory: Memory, message: str = "") -> int | None:
+def write(hold: Hold, memory: Memory, message: str = "", *, thorough: bool = False) -> int | None:
     """The commit that was made, if there was something to write. For who holds the memory alone."""
     for _ in range(TRIES):
-        reconcile(memory)
+        reconcile(memory, thorough)
         edited = list(_edited(memory))
         try:
             number = _write(hold, edited, message) if edited else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from memories import mirror
 from memories.engine import Memory as MemoryFile
 from memories.engine.changes import SOURCE
 from memories.engine.errors import MemvidError
@@ -44,6 +45,8 @@ def reconcile(memory: Memory, thorough: bool = False) -> bool:
     if not found or not memory.path.exists():
         return False
     with MemoryFile.open(memory.path) as file:
+        if mirror.lacks_commits(memory, file):
+            return False  # an older copy lies there, which is an alarm: what was written later is no change of it
         finish_writing(file, found)
         outside = [one for live in found if (one := _outside(file, live, thorough)) is not None]
     for one in outside:

@@ -1,6 +1,7 @@
 """The first state of a live document: the text of the file, put in once, by the server."""
 
 import time
+from uuid import UUID
 
 from django.db import connection, transaction
 from pycrdt import Doc, Text
@@ -55,6 +56,24 @@ def make(memory: Memory, number: int, text: str, commit: int) -> LiveDocument:
         memory=memory, document_number=number, generation=int(time.time()), snapshot=state, projected_state=state,
         projected_commit=commit,
     )  # fmt: skip
+
+
+@transaction.atomic
+def begin_anew(pk: UUID) -> None:
+    """Another generation with the same text: no copy that a browser still has is merged into it."""
+    from . import log, texts
+
+    live = LiveDocument.objects.select_for_update().get(pk=pk)
+    text = texts.text_of(log.state_now(pk).update)
+    base = state_of(texts.text_of(bytes(live.projected_state)))
+    update, _ = texts.edits(base, text)
+    live.updates.all().delete()
+    live.clients.all().delete()
+    live.generation = max(int(time.time()), live.generation + 1)
+    live.projected_state, live.snapshot = base, log.merged([base, update] if update else [base])
+    live.snapshot_seq = live.head_seq
+    live.writing_request = ""
+    live.save()
 
 
 def state_of(text: str) -> bytes:

@@ -1,6 +1,8 @@
 """What templates of every app use: icons, entries of the rail, relative times, explained words."""
 
+import time
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from django import forms, template
@@ -14,6 +16,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 
 register = template.Library()
+SAID_FOR = 5  # seconds for which "a minute ago" is still true
 
 WORDS = {
     "frame": "A picture of the video. Its pattern holds a piece of your text, as a QR code would.",
@@ -27,6 +30,7 @@ WORDS = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> str:
     """A picture beside words; it says nothing by itself, so screen readers pass over it."""
     return format_html(
@@ -45,6 +49,12 @@ def when(moment: datetime | None) -> str:
     """Relative, with the exact time on hover."""
     if moment is None:
         return ""
+    return _said(moment, timezone.get_current_timezone_name(), int(time.monotonic() / SAID_FOR))
+
+
+@lru_cache(maxsize=4096)
+def _said(moment: datetime, zone: str, now: int) -> str:
+    """Rows of a list share few moments. `zone` and `now` are what the answer depends on besides."""
     exact = date_format(timezone.localtime(moment), "j F Y, H:i:s T")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, naturaltime(moment))
 

@@ -10,7 +10,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
-from .. import curation, services
+from .. import access, curation, services
 from ..models import Job, JobFile
 from .base import STATE_COLOURS, PanelAdmin, link, tell_jobs, too_many
 
@@ -58,7 +58,8 @@ class JobAdmin(PanelAdmin):
         jobs = Job.objects.defer("params", "result")
         if request.user.is_superuser:
             return jobs
-        return jobs.filter(Q(memory__in=curation.reach(request.user)) | Q(created_by=request.user))
+        own = access.jobs_visible_to(request.user).filter(created_by=request.user)
+        return jobs.filter(Q(memory__in=curation.reach(request.user)) | Q(pk__in=own.values("pk")))
 
     @display(description="Job", ordering="kind")
     def shown_kind(self, job: Job) -> str:
@@ -101,6 +102,8 @@ class JobAdmin(PanelAdmin):
         again = []
         for job in jobs.select_related("workspace", "memory"):
             try:
+                if not (request.user.is_superuser or access.may_run(request.user, job)):
+                    raise services.CannotRetry("you may not do what it does")
                 services.retry_job(job)
                 again.append(job)
             except services.CannotRetry as error:

@@ -25,6 +25,7 @@ def search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--metadata", action="store_true", help="show what is known about each chunk")
     parser.add_argument("-w", "--context-window", type=int, default=0, metavar="N", help="show N chunks on each side")
     parser.add_argument("--mode", choices=MODES, default=MODES[0])
+    options.rerank_argument(parser)
     options.as_of_argument(parser)
 
 

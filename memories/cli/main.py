@@ -63,6 +63,7 @@ SETTINGS = {
     "follow_symlinks": "folder.follow_symlinks",
     "max_file_size": "folder.max_file_size",
     "max_original": "folder.max_original",
+    "rerank_model": "rerank.model",
 }
 
 

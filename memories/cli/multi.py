@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from search.engine.correlate import Correlation, Correlations, Said
     from search.engine.multi import Answer, Place, Searched
+    from search.engine.reranker import Reranker
     from search.engine.timeline import Change, Timeline, Version
 
 DEFAULT_K, MOST_K = 10, 100
@@ -35,6 +36,7 @@ def multi_search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("memories", nargs="+", metavar="CONFIG.json|A.mp4", help="a list of memories, or memories")
     parser.add_argument("-k", "--top-k", type=int, default=DEFAULT_K, metavar="N", help="how many results (10)")
     parser.add_argument("--mode", choices=MODES, default=MODES[0])
+    options.rerank_argument(parser)
     parser.add_argument("--correlations", action="store_true", help="passages that agree, complete or contradict")
     parser.add_argument("--temporal", action="store_true", help="first said when, spread over time, changes")
     parser.add_argument("--since", metavar="DATE", help="with --temporal: changes after this moment (ISO 8601)")
@@ -52,7 +54,7 @@ def multi_search(args: argparse.Namespace, config: Config, out: Output) -> int:
     ask = Ask(args.query, args.top_k, args.mode, options.at(args.as_of), tags, args.temporal)
     loader = _loader(config)
     with out.progress("searching") as progress:
-        answer = MultiSearch(sources(args.memories), ask, config, loader).run(progress)
+        answer = MultiSearch(sources(args.memories), ask, config, loader, _reranker(config)).run(progress)
     _say(answer, out)
     document = _document(args, answer)
     correlations = _correlations(answer, args.query, loader, out) if args.correlations else None
@@ -93,6 +95,12 @@ def _loader(config: Config) -> Callable[[], Any]:
         return embedder
 
     return loader
+
+
+def _reranker(config: Config) -> "Callable[[], Reranker] | None":
+    from memories.engine.indexing import load_reranker
+
+    return (lambda: load_reranker(config)) if config.rerank.model else None
 
 
 def _say(answer: "Answer", out: Output) -> None:

@@ -37,6 +37,12 @@ def as_of_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as-of", metavar="N|DATE", help="as it was at a commit, or at a time (ISO 8601)")
 
 
+def rerank_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rerank-model", metavar="MODEL", help="a cross-encoder that puts the best passages in a new order (none)"
+    )
+
+
 def wait_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",

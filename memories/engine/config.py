@@ -127,6 +127,13 @@ class EmbeddingsConfig:
 
 
 @dataclass
+class RerankConfig:
+    """`model`: a cross-encoder that puts the best passages in a new order; None: none does."""
+
+    model: str | None = _key(None, words("a model", string, optional=True))
+
+
+@dataclass
 class Config:
     log_level: str = _key("info", choice(*LEVELS))
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -135,6 +142,7 @@ class Config:
     qr: QrConfig = field(default_factory=QrConfig)
     folder: FolderConfig = field(default_factory=FolderConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
+    rerank: RerankConfig = field(default_factory=RerankConfig)
 
     @classmethod
     def load(

@@ -12,6 +12,7 @@ from memories.engine.errors import MemvidError
 if TYPE_CHECKING:
     from memories.engine.memory import Memory
     from search.engine.embedder import Embedder
+    from search.engine.reranker import Reranker
 
 Progress = Callable[[int, int, str], None]
 
@@ -53,6 +54,15 @@ def load_embedder(config: Config) -> "Embedder":
         max_sequence_length=settings.max_sequence_length,
         cache_dir=settings.cache_dir,
     )
+
+
+def load_reranker(config: Config) -> "Reranker":
+    """Only where a model is set. Raises RerankerMissing when it is not on this machine."""
+    from search.engine.reranker import Reranker
+
+    settings = config.embeddings
+    log.debug("loading the model %s", config.rerank.model)
+    return Reranker.load(str(config.rerank.model), cache_dir=settings.cache_dir, use_gpu=settings.use_gpu)
 
 
 def embedder_or_note(config: Config) -> "tuple[Embedder | None, tuple[str, ...]]":

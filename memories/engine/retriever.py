@@ -1,5 +1,6 @@
 """MemvidRetriever: a memory opened for searching and reading, for programs."""
 
+import functools
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memories.engine.config import Config
 from memories.engine.errors import UsageError
-from memories.engine.indexing import coverage, load_embedder
+from memories.engine.indexing import coverage, load_embedder, load_reranker
 from memories.engine.memory import Memory
 from memories.engine.model import Chunk, ChunkRef
 
@@ -40,6 +41,7 @@ class MemvidRetriever:
             cache_size=search.cache_size,
             threads=search.search_threads,
             sidecar=Path(index) if index else None,
+            reranker_loader=functools.cache(lambda: load_reranker(self.config)) if self.config.rerank.model else None,
         )
 
     def results(self, query: str, top_k: int | None = None, mode: str = "hybrid", context: int = 0) -> "Results":

@@ -124,7 +124,7 @@ class CommitWriter:
         except BaseException as error:
             self._undo()
             if isinstance(error, OSError):
-                raise MemvidError(f"nothing was committed: {error.strerror or error}") from None
+                raise MemvidError(f"nothing was committed: {error.strerror or error}") from error
             raise
 
     def _undo(self) -> None:

@@ -14,6 +14,8 @@ from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from collab.models import LiveClient
+
 from .. import facts, mirror, staging
 from ..engine import locks
 from ..engine.errors import Locked
@@ -24,6 +26,7 @@ from .writing import drop, drop_drafts, lock_path
 
 SEEN = "memvid.seen"
 SETTLED = 2.0  # seconds since the last write: somebody who is writing a commit writes all the time
+CLIENTS_KEPT = timedelta(days=90)
 KEPT = timedelta(days=7)  # staged files that failed, and downloads
 LEFT_OVER = 86_400.0  # seconds after which a file that nobody has a row for is rubbish
 
@@ -80,10 +83,10 @@ def _follow(pk: UUID) -> list[UUID]:
 
 def _queue_live(memory: Memory) -> list[UUID]:
     """Texts that people have open follow the file, too."""
-    waits = memory.jobs.filter(kind=Job.Kind.LIVE, state=Job.State.QUEUED).exists()
-    if waits or not memory.live.exists():
+    facts = {"memory": memory, "kind": Job.Kind.LIVE, "params": {"thorough": True}}
+    if not memory.live.exists() or Job.objects.filter(**facts, state=Job.State.QUEUED).exists():
         return []
-    return [Job.objects.create(workspace_id=memory.workspace_id, memory=memory, kind=Job.Kind.LIVE).pk]
+    return [Job.objects.create(workspace_id=memory.workspace_id, **facts).pk]
 
 
 # -- by the hour
@@ -94,7 +97,7 @@ def keep_house() -> list[UUID]:
     clean_staging()
     clean_exports()
     clean_left_over()
-    clean_live_jobs()
+    clean_live()
     return note_all_facts()
 
 
@@ -190,10 +193,13 @@ def clean_left_over() -> int:
     return len(old)
 
 
-def clean_live_jobs() -> int:
-    """There is one for every few edits, and the commits tell more."""
-    old = timezone.now() - timedelta(seconds=LEFT_OVER)
-    return Job.objects.filter(kind=Job.Kind.LIVE, state=Job.State.DONE, finished_at__lt=old).delete()[0]
+def clean_live() -> None:
+    """Jobs of which there is one for every few edits, when the commits tell more; and whose client ids were, when no
+    browser has kept edits by them."""
+    now = timezone.now()
+    done = Job.objects.filter(kind=Job.Kind.LIVE, state=Job.State.DONE)
+    done.filter(finished_at__lt=now - timedelta(seconds=LEFT_OVER)).delete()
+    LiveClient.objects.filter(created_at__lt=now - CLIENTS_KEPT).delete()
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -23,6 +23,7 @@ from . import (
     rewriting,
     upload,
 )  # fmt: skip
+from .writing import FULL, is_full
 
 log = logging.getLogger("memvid.jobs")
 
@@ -63,14 +64,14 @@ def _work(hold: Hold) -> list[UUID]:
         except Cancelled as why:
             hold.finish(Job.State.CANCELLED, str(why) or "cancelled: what was not stored yet was left out")
         except (JobFailed, MemvidError) as error:
-            hold.finish(Job.State.FAILED, str(error))
+            full = isinstance(error.__cause__, OSError) and is_full(error.__cause__)
+            hold.finish(Job.State.FAILED, FULL if full else str(error))
         except AWAY:
             raise
         except OSError as error:
             log.exception("job %s failed", pk)
-            hold.finish(
-                Job.State.FAILED, f"{error.strerror or type(error).__name__}: ask an administrator to look at it"
-            )
+            said = f"{error.strerror or type(error).__name__}: ask an administrator to look at it"
+            hold.finish(Job.State.FAILED, FULL if is_full(error) else said)
         except Exception as error:
             log.exception("job %s failed", pk)
             hold.finish(Job.State.FAILED, f"unexpected {type(error).__name__}: see the worker's log, then try again")

@@ -156,11 +156,8 @@ def _opened(memory: Memory) -> MemoryFile:
 
 def refuse_behind(memory: Memory, file: MemoryFile) -> None:
     """A commit on an older copy would pass for another history, and the rows of the lost commits would go."""
-    if mirror.lacks_commits(memory, file):
-        raise JobFailed(
-            f"the file of this memory ends at commit {file.head.number}, but commit {memory.head} was seen before: "
-            "put back the newer file, or accept this one in the settings of the memory, then try again"
-        )
+    if lack := mirror.lacking(memory, file):
+        raise JobFailed(f"{lack}, or accept this one in the settings of the memory, then try again")
 
 
 def author(job: Job) -> str:

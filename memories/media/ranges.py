@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-MOST_RANGE = 4 << 20  # bytes of one answer to a Range request
+MOST_RANGE = 4 << 20  # bytes of one answer
 _DIGITS = 18  # more are past the end of any file, and past what int() takes
 _SINGLE = re.compile(r"\s*bytes\s*=[\s,]*(\d*)-(\d*)[\s,]*", re.IGNORECASE | re.ASCII)
 

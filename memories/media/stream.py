@@ -12,7 +12,7 @@ from django.utils.cache import get_conditional_response
 from ..engine.errors import MemvidError
 from ..models import Memory
 from .files import OPEN_FILES, duplicate, plain_descriptor
-from .ranges import Span, Unsatisfiable, wanted_span
+from .ranges import MOST_RANGE, Span, Unsatisfiable, wanted_span
 
 log = logging.getLogger("memvid.media")
 PIECE = 256 << 10
@@ -88,6 +88,8 @@ def _body(request: HttpRequest, video: Video) -> HttpResponseBase:
         span = _span(request, video)
     except Unsatisfiable:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{video.length}"})
+    if span is None and request.method == "GET" and video.length > MOST_RANGE:
+        span = Span(0, MOST_RANGE)  # players ask for ranges; whoever does not is told where the rest begins
     part = span or Span(0, video.length)
     status = 200 if span is None else 206
     if request.method == "HEAD":

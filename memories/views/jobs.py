@@ -8,21 +8,20 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from collab.access import here
 
 from .. import queries, services
-from ..access import job_read, job_write, memory_read
+from ..access import job_read, job_write, jobs_writable_by, may_run, memory_read
 from ..forms import JobFileFilter, JobFilesForm, JobFilter, JobsForm
-from ..models import Job, JobFile, Memory
+from ..models import Job, JobFile
 from ..services import CannotRetry
 from .common import back, page_of, readers, say_errors
 from .documents import attachment
 
 PER_PAGE = 50
-CHANGES = {Job.Kind.VACUUM, Job.Kind.ERASE}  # what only some of the writers may start
 
 
 @login_required
@@ -49,7 +48,7 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     chosen = JobFileFilter(request.GET).chosen()
     files = job.files.order_by("path", "pk")
     page = page_of(request, files.filter(state=chosen["state"]) if chosen["state"] else files, PER_PAGE)
-    writable = request.user.is_authenticated and queries.jobs_writable_by(request.user).filter(pk=job.pk).exists()
+    writable = request.user.is_authenticated and jobs_writable_by(request.user).filter(pk=job.pk).exists()
     context = {
         "job": job,
         "chosen": chosen,
@@ -82,7 +81,8 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The whole job, or the files that are named."""
     job = job_write(request, pk)
-    _check_rights(request, job)
+    if not may_run(request.user, job):
+        raise Http404("no right to what the job does")
     try:
         if "file" in request.POST:
             services.retry_files(job, _named_files(request, job))
@@ -100,32 +100,11 @@ def _named_files(request: HttpRequest, job: Job) -> list[JobFile]:
     return list(job.files.filter(pk__in=form.cleaned_data["file"], state=JobFile.State.FAILED))
 
 
-def _check_rights(request: HttpRequest, job: Job) -> None:
-    """Who began it may have lost the right since; what it does is done in their name."""
-    if not _may_run(request, job):
-        raise Http404("no right to what the job does")
-
-
-def _may_run(request: HttpRequest, job: Job) -> bool:
-    if job.memory_id is None:
-        return True
-    memories = Memory.objects.present()
-    if job.kind == Job.Kind.ERASE:
-        memories = memories.erasable_by(request.user)
-    elif job.kind in CHANGES:
-        memories = memories.manageable_by(request.user)
-    elif job.kind == Job.Kind.EXPORT:
-        memories = memories.visible_to(request.user)
-    else:
-        memories = memories.writable_by(request.user)
-    return memories.filter(pk=job.memory_id).exists()
-
-
 @login_required
 @require_POST
 def bulk(request: HttpRequest) -> HttpResponse:
     """Tries failed jobs again or forgets ended ones: those chosen, or all of the workspace."""
-    mine = queries.jobs_writable_by(request.user).filter(workspace=here(request))
+    mine = jobs_writable_by(request.user).filter(workspace=here(request))
     data: dict[str, Any] = {"action": request.POST.get("action", ""), "job": request.POST.getlist("job")}
     form = JobsForm(data)
     if "all" in request.POST:
@@ -148,7 +127,7 @@ def _retry_many(request: HttpRequest, failed: Iterable[Job]) -> None:
     started, reasons = 0, set()
     for job in failed:
         try:
-            if not _may_run(request, job):
+            if not may_run(request.user, job):
                 raise CannotRetry("you may no longer do what it does")
             services.retry_job(job)
             started += 1
@@ -165,10 +144,8 @@ def _retry_many(request: HttpRequest, failed: Iterable[Job]) -> None:
 @readers
 @require_GET
 def file(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A prepared download. Who may see the job may not always see the memory any more."""
-    job = job_read(request, pk)
-    if job.kind != Job.Kind.EXPORT or job.state != Job.State.DONE or job.memory_id is None:
-        raise Http404("no download was prepared")
+    """A prepared download: for everybody who may see the memory, whoever asked for it."""
+    job = get_object_or_404(Job, pk=pk, kind=Job.Kind.EXPORT, state=Job.State.DONE)
     memory = memory_read(request, job.memory_id)
     try:
         opened = (settings.MEMVID_DATA_DIR / "exports" / f"{job.pk}.mp4").open("rb")

@@ -36,10 +36,11 @@ def around(request: HttpRequest, memory: Memory, tab: str) -> dict[str, Any]:
 @require_GET
 def memory(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
+    context = around(request, memory, "overview")  # first: what a job changes meanwhile is shown beside that job
     documents = list(queries.listed_documents(memory, DocumentFilter({}).chosen())[:FIRST])
     counts = queries.chunk_counts(documents)
     failed = jobs_visible_to(request.user).filter(memory=memory, state=Job.State.FAILED).order_by("-created_at").first()
-    context = around(request, memory, "overview") | {
+    context |= {
         "documents": [(document, counts.get(document.pk, 0)) for document in documents],
         "more": max(0, memory.documents_count - FIRST),
         "failed": failed

@@ -135,12 +135,12 @@ def erase(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 @require_GET
 def download(request: HttpRequest, pk: UUID) -> HttpResponse:
     memory = memory_read(request, pk)
-    exports = queries.ready_exports(memory)
-    working = memory.jobs.filter(kind=Job.Kind.EXPORT, state__in=services.OPEN, params__head=memory.head_hash)
+    # what is at work is read first: a job that ends in between is shown twice, not left out, and the page follows it
+    working = queries.open_exports(memory)
+    ended = queries.ended_exports(memory)
     context = around(request, memory, "download") | {
-        "present": exports.get(False),
-        "whole": exports.get(True),
-        "working": {bool(job.params.get("history")): job for job in working},
+        "ended": ended,
+        "working": working,
     }
     return render(request, "memories/_download.html" if request.htmx else "memories/download.html", context)
 

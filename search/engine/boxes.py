@@ -181,7 +181,8 @@ def join(boxes: Sequence[Box], living: Living) -> list[np.ndarray]:
     for box in reversed(boxes):
         places = living.places(box.rows)
         found, first = np.unique(places, return_index=True)
-        new = (found >= 0) & ~covered[found]
+        new = found >= 0
+        new[new] = ~covered[found[new]]  # nothing may be living: then no place is one
         counted = np.full(len(places), -1)
         counted[first[new]] = found[new]
         covered[found[new]] = True

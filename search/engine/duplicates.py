@@ -1,12 +1,16 @@
 """Passages among hits that say almost the same, wherever they lie: the best one stands for all of them."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from memories.engine.duplicates import Groups, near_texts
+from memories.engine.duplicates import Groups, near_texts, normalised, shingles, similarity
 
 LEAST_WORDS = 0.6  # of their runs of four words, the share that both texts have
+# Up to so many texts, their words are compared first, which costs a fifth: texts that share their runs share these.
+FEW = 40
+SHARED_WORDS = 0.4
 LEAST_COSINE = 0.97  # between all-MiniLM-L6-v2's vectors; paraphrases lie below, copies with other typing above
 
 
@@ -21,13 +25,32 @@ def grouped(
     `vectors`: float32 (len(texts), d), rows of length 1, NaN or zero for a text that has none.
     """
     groups = Groups()
-    for one, other, similar in near_texts(enumerate(texts), least_words):
+    for one, other, similar in _near_words(texts, least_words):
         groups.join(one, other, similar)
     for one, other, similar in _near_vectors(vectors, least_cosine):
         groups.join(one, other, similar)
     found = [sorted(place for place, _ in group) for group in groups.all()]
     alone = set(range(len(texts))).difference(*found)
     return sorted([*found, *([place] for place in alone)])
+
+
+def _near_words(texts: Sequence[str], least: float) -> Iterator[tuple[int, int, float]]:
+    if len(texts) > FEW:
+        yield from near_texts(enumerate(texts), least)
+        return
+    runs = functools.cache(lambda place: shingles(normalised(texts[place])))
+    for one, other in _sharing_words(texts):
+        if (found := similarity(runs(one), runs(other))) >= least:
+            yield one, other, found
+
+
+def _sharing_words(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    words = [set(text.casefold().split()) for text in texts]
+    for other, own in enumerate(words):
+        for one in range(other):
+            both = len(own & words[one])
+            if both >= SHARED_WORDS * (len(own) + len(words[one]) - both):
+                yield one, other
 
 
 def _near_vectors(vectors: np.ndarray | None, least: float) -> list[tuple[int, int, float]]:

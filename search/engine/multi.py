@@ -3,7 +3,8 @@
 The answer is ranked as if all passages lay in one memory. By words: BM25 with the document frequencies, numbers and
 mean length of all memories together, over the best POOL of each. By meaning: cosines, which are comparable as long as
 the memories' vectors come from one model; where they do not, a note says so. Both: blended (see `fusion`). Any
-other mode of the searcher has scores of its own in each memory, so there ranks are fused.
+other mode of the searcher has scores of its own in each memory, so there ranks are fused. With a re-ranking model the
+best of the blend are put in a new order.
 """
 
 import math
@@ -20,11 +21,13 @@ from memories.engine.memory import Memory
 from search.engine import fusion, tokens
 from search.engine.duplicates import grouped
 from search.engine.keyword import K1, B
-from search.engine.searcher import Hit, Searcher
+from search.engine.reranker import BEST
+from search.engine.searcher import Hit, Searcher, new_order
 from search.engine.timeline import MEANS, Version, matches
 
 if TYPE_CHECKING:
     from search.engine.embedder import Embedder
+    from search.engine.reranker import Reranker
 
 POOL = 60  # passages that are kept of each memory's ranking
 MOST_TERMS = 32
@@ -99,12 +102,16 @@ class Answer:
 
 
 Embedders = Callable[[], "Embedder"]
+Rerankers = Callable[[], "Reranker"]
 Told = Callable[[int, int, str], None]
 
 
 class MultiSearch:
-    def __init__(self, sources: Sequence[Source], ask: Ask, config: Config, loader: Embedders):
+    def __init__(
+        self, sources: Sequence[Source], ask: Ask, config: Config, loader: Embedders, reranker: Rerankers | None = None
+    ):
         self._sources, self._ask, self._config, self._loader = sources, ask, config, loader
+        self._reranker = reranker
         self._places: dict[Key, Place] = {}
         self._words: list[tuple[Key, int]] = []  # with the chunk's bytes
         self._cosines: dict[Key, float] = {}
@@ -122,9 +129,12 @@ class MultiSearch:
             tell(number, len(self._sources), source.name)
             searched.append(self._one(number, source))
         ranked, scores = self._ranked()
+        notes = _about_models(searched)
+        if self._reranker and self._ask.mode == "hybrid":
+            ranked = self._reranked(ranked, self._reranker, notes)
         groups = grouped([place.hit.text for place in ranked])[: self._ask.k]
         found = [Group(ranked[first], [ranked[at] for at in others]) for first, *others in groups]
-        return Answer(found, ranked, searched, self._versions, scores, _about_models(searched))
+        return Answer(found, ranked, searched, self._versions, scores, notes)
 
     # -- one memory
 
@@ -230,6 +240,11 @@ class MultiSearch:
             for key in words | self._cosines
         }
         return self._in_order(_best_first(blended)), "pooled"
+
+    def _reranked(self, ranked: list[Place], loader: Rerankers, notes: list[str]) -> list[Place]:
+        first = ranked[:BEST]
+        places = new_order(loader, self._ask.query, [place.hit.text for place in first], notes)
+        return [first[place] for place in places] + ranked[BEST:]
 
     def _compare(self, number: int, searcher: Searcher, legs: Sequence[str]) -> None:
         """What blending needs besides: the cosines of what was found by words, and how BM25 is spread."""

@@ -19,10 +19,12 @@ from search.engine.boxes import Living
 from search.engine.fusion import Moments
 from search.engine.keyword import best
 from search.engine.legs import KeywordLeg, VectorLeg, readable
+from search.engine.reranker import BEST, RerankerMissing, order
 
 if TYPE_CHECKING:
     from memories.engine import Memory
     from search.engine.embedder import Embedder
+    from search.engine.reranker import Reranker
 
 MODES = ("hybrid", "semantic", "keyword")
 
@@ -62,7 +64,8 @@ class Results:
 class Searcher:
     """Searches the state a memory was opened at; open both anew to see later commits.
 
-    `threads` scan the vectors (default: one for each core); `cache_size` answers are kept.
+    `threads` scan the vectors (default: one for each core); `cache_size` answers are kept. With a `reranker_loader`
+    the best of a hybrid search are put in a new order by that model; their scores stay those of the blend.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Searcher:
         cache_size: int = 1000,
         threads: int | None = None,
         sidecar: str | Path | None = None,
+        reranker_loader: "Callable[[], Reranker] | None" = None,
     ):
         self._memory = memory
+        self._reranker_loader = reranker_loader
         self._living = Living(memory.chunks())
         self._words = KeywordLeg(memory, self._living)
         self._meaning = VectorLeg(memory, self._living, embedder_loader, threads, sidecar)
@@ -115,6 +120,7 @@ class Searcher:
         if not tokens.terms(query):
             return Results([], mode, [_NOTHING_ASKED if query.strip() else _EMPTY], 0)
         notes: list[str] = []
+        reranks = mode == "hybrid" and self._reranker_loader is not None
         if mode != "keyword" and (reason := self._meaning.unavailable()):
             if mode == "semantic":
                 raise MemvidError(f"This memory cannot be searched by meaning: {reason}")
@@ -127,9 +133,20 @@ class Searcher:
         if mode != "keyword":
             rankings.append(_rank(self._meaning.scores(query), threshold, allowed, max(k, POOL)))
             notes += self._meaning.notes
-        found = _merge(rankings)[:k]
+        found = _merge(rankings)
+        if reranks:
+            found = self._reranked(query, found, notes)
+        found = found[:k]
         matched = np.logical_or.reduce([ranking.matched for ranking in rankings])
         return Results(self._hits(found, context, notes), mode, list(dict.fromkeys(notes)), int(matched.sum()))
+
+    def _reranked(self, query: str, found: list[tuple[int, float]], notes: list[str]) -> list[tuple[int, float]]:
+        """A passage whose frame is damaged comes after the others."""
+        refs, first = self._living.refs, found[:BEST]
+        chunks = readable(self._memory, [refs[place] for place, _ in first], notes)
+        texts = {chunk.id: chunk.text for chunk in chunks}
+        places = new_order(self._reranker_loader, query, [texts.get(refs[place].id) for place, _ in first], notes)
+        return [first[place] for place in places] + found[BEST:]
 
     def moments(self, query: str) -> Moments:
         """How BM25 is spread over the chunks."""
@@ -191,6 +208,19 @@ class Searcher:
             before=before,
             after=after,
         )
+
+
+def new_order(loader: "Callable[[], Reranker]", query: str, texts: Sequence[str | None], notes: list[str]) -> list[int]:
+    """Places of the texts, best first; what has none last. As they stand, which is noted, without the model."""
+    try:
+        reranker = loader()
+    except RerankerMissing as error:
+        notes.append(f"Not re-ranked: {error}")
+        return list(range(len(texts)))
+    known = [place for place, text in enumerate(texts) if text is not None]
+    scores = np.full(len(texts), -np.inf, np.float32)
+    scores[known] = reranker.scores([(query, texts[place]) for place in known])
+    return order(scores)
 
 
 _EMPTY = "The query is empty."

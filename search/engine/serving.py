@@ -23,6 +23,7 @@ from search.engine.batching import Batcher, Refused
 
 if TYPE_CHECKING:
     from search.engine.embedder import Embedder
+    from search.engine.reranker import Reranker
 
 MOST_CONNECTIONS = 64
 SLOWEST = 10.0  # seconds for a message to arrive or an answer to be taken
@@ -33,13 +34,15 @@ _LONGEST_PATH = 107  # bytes of sun_path
 log = logging.getLogger("memvid.embedder")
 
 
-def run(path: Path, load: "Callable[[], Embedder]") -> None:
+def run(
+    path: Path, load: "Callable[[], Embedder]", load_reranker: "Callable[[], Reranker | None]" = lambda: None
+) -> None:
     """Until SIGTERM or SIGINT. Raises UsageError when the socket cannot be made or another process has it."""
     if len(os.fsencode(path)) > _LONGEST_PATH:
         raise UsageError(f"the path of the socket is too long ({_LONGEST_PATH} bytes is the most): {path}")
     lock = _lock(path)
     try:
-        asyncio.run(_Server(path, Batcher(load)).serve())
+        asyncio.run(_Server(path, Batcher(load, load_reranker)).serve())
     finally:
         os.close(lock)
 
@@ -130,7 +133,14 @@ class _Server:
                 vectors = await asyncio.wrap_future(self._batcher.submit(kind, texts, within))
                 rows, dimension = vectors.shape
                 return {"model": self._batcher.facts()["model"], "rows": rows, "dimension": dimension}, vectors
-        raise wire.BadMessage('it must ask to "do" "health", or "embed" with the "kind" "query" or "document"')
+            case "rerank", _:
+                query, texts, within = wire.query_of(request), wire.texts_of(request), wire.wait_of(request)
+                pairs = [(query, text) for text in texts]
+                scores = await asyncio.wrap_future(self._batcher.submit("rerank", pairs, within))
+                return {"model": self._batcher.reranker, "rows": len(scores), "dimension": 1}, scores
+        raise wire.BadMessage(
+            'it must ask to "do" "health", "rerank", or "embed" with the "kind" "query" or "document"'
+        )
 
 
 async def _answer(writer: asyncio.StreamWriter, header: dict[str, Any], vectors: np.ndarray | None = None) -> None:

@@ -5,8 +5,11 @@ A connection carries any number of requests, one after another.
 
     request   {"do": "health"}
               {"do": "embed", "kind": "query" | "document", "texts": [...], "within": seconds}
-    answer    {"state": "loading" | "ready" | "failed", "model": ..., "dimension": ..., "reason": ..., "waiting": ...}
-              {"model": ..., "rows": n, "dimension": d}, followed by n * d float32, little-endian, row by row
+              {"do": "rerank", "query": ..., "texts": [...], "within": seconds}
+    answer    {"state": "loading" | "ready" | "failed", "model": ..., "dimension": ..., "reason": ..., "waiting": ...,
+               "rerank": {"model": ..., "reason": ...}}; "rerank" where a model is set, "reason" why it is not there
+              {"model": ..., "rows": n, "dimension": d}, followed by n * d float32, little-endian, row by row;
+              "rerank" has one column, higher for a text that answers the query better
               {"error": "loading" | "failed" | "busy" | "late" | "bad" | "stopping", "reason": one line}
 
 `within` is how long the one who asks will wait: what is older when its turn comes is not embedded any more.
@@ -50,6 +53,10 @@ def unpack(data: bytes) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise BadMessage("the header is no JSON object")
     return header
+
+
+def query_of(header: dict[str, Any]) -> str:
+    return texts_of({"texts": [header.get("query")]})[0]
 
 
 def texts_of(header: dict[str, Any]) -> list[str]:

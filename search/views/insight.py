@@ -58,7 +58,10 @@ def over_time_of(user: Any, address: Address) -> dict[str, Any]:
     """What its template needs."""
     text, since = address.text, address.changed_since
     found = timeline(user, text, address.scope, since) if text else Found(empty_timeline([]))
-    return {"query": text, "timeline": found, "line": found.line, "chart": _chart(found.line.spread)}
+    return {
+        "query": text, "timeline": found, "line": found.line, "chart": _chart(found.line.spread),
+        "since": {"day": address.one("changed_since"), "rest": address.write(changed_since=None)},
+    }  # fmt: skip
 
 
 # -- the chart

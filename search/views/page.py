@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.timezone import localdate
 from django.views.decorators.http import require_safe
 
 from memories.models import Memory
@@ -22,7 +23,7 @@ from ..queries import Found
 from .common import address_of, is_part
 from .insight import agreement_of, over_time_of
 
-PAGE = 20
+PAGE = 10  # the next come while one reads
 QUICK = 6
 SINGLE = ("author", "path", "since", "until", "as_of", "commit", "group", "like")
 INSIGHT = {"agreement": agreement_of, "over-time": over_time_of}
@@ -93,7 +94,7 @@ def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
         "next": address.write(offset=ahead) if found.more and ahead <= FURTHEST else "",
         "counts": " ".join(f"{memory}:{count}" for memory, count in found.counts.items()),
         "params": address.write(), "exact": address.write(mode="phrase"), "cleared": address.without_filters(),
-        "kinds": export.NAMES.items(), "tabs": _tabs(address),
+        "kinds": export.NAMES.items(), "tabs": _tabs(address), "changes": _changes(address),
         "recent": [] if address.asks else querylog.recent(request.user),
     }  # fmt: skip
 
@@ -107,6 +108,13 @@ def _tabs(address: Address) -> list[dict[str, Any]]:
          "rest": address.write(view=None if view == DEFAULTS["view"] else view)}
         for view, label in VIEW_NAMES.items()
     ]  # fmt: skip
+
+
+def _changes(address: Address) -> str:
+    """Where what changed since the last look at a saved search is told; its whole day, as the address has days."""
+    if not address.news:
+        return ""
+    return address.write(news=None, view="over-time", changed_since=localdate(address.news).isoformat())
 
 
 def _around(request: HttpRequest, address: Address, names: dict[UUID, str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ function chip(text) {
 
 function opened() {
   // A job that the page shows as open may have ended before this socket listened.
-  const gap = failures > 0 || document.querySelector("[data-job-stage]");
+  const gap = failures > 0 || document.querySelector("[data-job-stage], [data-job-progress]");
   [wait, failures] = [FIRST_WAIT, 0];
   chip("");
   if (gap) for (const name of new Set(Object.values(EVENTS))) say(name, { type: "caught.up" });

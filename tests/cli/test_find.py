@@ -106,3 +106,29 @@ def test_escapes_in_a_text_do_not_reach_the_terminal(memvid, here):
     assert "\x1b" not in out
     assert "\u202e" not in out
     assert "whale \\x1b[31mred" in out
+
+
+@pytest.fixture
+def ores(memvid, here) -> str:
+    """m.mp4, in which the passage with most gold is not the best answer by words."""
+    for name, text in (("a", "ore ore ore"), ("b", "ore and gold gold"), ("c", "ore and ore and tin")):
+        Path("documents", f"{name}.txt").write_text(f"{text}\n")
+    memvid("encode documents/a.txt documents/b.txt documents/c.txt -o m.mp4")
+    return "m.mp4"
+
+
+def names(ran) -> list[str]:
+    return [Path(hit["document"]).name for hit in ran.json["results"]]
+
+
+def test_a_cross_encoder_puts_the_best_in_a_new_order(memvid, ores, cross_encoder, monkeypatch):
+    assert names(memvid("search -v m.mp4 -q ore --json"))[0] == "a.txt"
+    Path("memvid.toml").write_text(f"[rerank]\nmodel = {str(cross_encoder)!r}\n")
+    ran = memvid("search -v m.mp4 -q ore --json")
+    assert names(ran)[0] == "b.txt" and not any("re-rank" in note for note in ran.json["notes"])
+    assert names(memvid("multi-search ore m.mp4 --json"))[0] == "b.txt"
+    monkeypatch.setenv("MEMVID_RERANK_MODEL", "nowhere/else")  # wins over the file, and a flag over both
+    assert "Not re-ranked: The re-ranking model nowhere/else is not" in memvid("search -v m.mp4 -q ore").err
+    assert "Not re-ranked" in memvid("multi-search ore m.mp4").err
+    assert names(memvid("search -v m.mp4 -q ore --rerank-model none --json"))[0] == "a.txt"
+    assert names(memvid(f"search -v m.mp4 -q ore --rerank-model {cross_encoder} --json"))[0] == "b.txt"

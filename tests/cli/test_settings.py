@@ -90,6 +90,10 @@ def notes(bench: Bench) -> Any:
     return [note for note in bench.json(f"search -v {bench.memory()} -q sentence")["notes"] if "faiss" in note]
 
 
+def rerank_notes(bench: Bench) -> list[str]:
+    return [note for note in bench.json(f"search -v {bench.memory()} -q sentence")["notes"] if "re-ranking" in note]
+
+
 def threads(bench: Bench) -> list[int]:
     import search.engine.legs as legs
 
@@ -228,6 +232,7 @@ PROBES: dict[str, tuple[str, Callable[[Bench], Any]]] = {
     "embeddings.batch_size": ("1", batches),
     "embeddings.max_sequence_length": ("8", embedded),
     "embeddings.cache_dir": ("cache", from_cache),
+    "rerank.model": ("elsewhere/cross-encoder", rerank_notes),
 }
 
 

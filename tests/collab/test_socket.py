@@ -10,9 +10,10 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from collab.consumers import NOT_ALLOWED, NOT_LOGGED_IN
-from collab.events import comment_changed, job_changed, memory_changed, notified
+from collab.events import comment_changed, job_changed, memory_changed, notified, rights_changed
 from collab.models import User, Workspace
 from memories.services import make_memory, update_memory
 from memvid_site.asgi import application
@@ -100,35 +101,32 @@ def test_a_private_memory_is_told_to_its_maker_alone(workspace, alice, bob, new_
     asyncio.run(story())
 
 
-def test_comments_are_told_to_those_inside_and_notices_to_their_person(workspace, alice, bob, new_memory):
-    private, shared = new_memory(visibility="private"), new_memory(visibility="public")
+def test_the_trash_is_told_of_without_what_works_on_it(workspace, alice, bob, new_memory):
+    trashed, shared = new_memory(deleted_at=timezone.now()), new_memory()
 
     async def story():
         alices, his = await _open(workspace, alice), await _open(workspace, bob)
         await _ready(alices, his)
-        for memory in (private, shared):
-            await sync_to_async(comment_changed)(workspace.pk, memory.pk, 1)
-        await sync_to_async(notified)(bob.pk)
+        for memory in (trashed, shared):
+            await sync_to_async(job_changed)(workspace.pk, uuid4(), memory.pk, "running", "reading secret.txt", 1)
+        assert (await alices.receive_json_from(5))["memory"] == str(trashed.pk)
         assert (await his.receive_json_from(5))["memory"] == str(shared.pk), "the first he hears of"
-        assert await his.receive_json_from(5) == {"type": "notified"}
-        for memory in (private, shared):
-            assert (await alices.receive_json_from(5))["memory"] == str(memory.pk)
-        assert await alices.receive_nothing(0.05)
         await alices.disconnect()
         await his.disconnect()
 
     asyncio.run(story())
 
 
-def test_a_new_memory_and_another_circle_of_readers_are_told(workspace, alice, bob):
+def test_who_is_deactivated_hears_no_more(workspace, bob, new_memory):
+    memory = new_memory()
+
     async def story():
         his = await _open(workspace, bob)
         await _ready(his)
-        row = await sync_to_async(make_memory)(workspace, alice, name="New", visibility="team")
-        assert (await his.receive_json_from(5))["memory"] == str(row.pk)
-        await sync_to_async(update_memory)(row, visibility="private")
-        assert await his.receive_json_from(5) == {"type": "rights.changed"}, "which says nothing of the memory"
-        await his.disconnect()
+        await sync_to_async(User.objects.filter(pk=bob.pk).update)(is_active=False)
+        await sync_to_async(memory_changed)(workspace.pk, memory.pk, 1)
+        await sync_to_async(rights_changed)(bob.pk)
+        assert await _closed(his) == NOT_ALLOWED, "the first he hears of"
 
     asyncio.run(story())
 
@@ -163,3 +161,36 @@ def test_an_address_without_a_socket_refuses_the_handshake():
         return (await socket.connect())[0]
 
     assert asyncio.run(run()) is False
+
+
+def test_comments_are_told_to_those_inside_and_notices_to_their_person(workspace, alice, bob, new_memory):
+    private, shared = new_memory(visibility="private"), new_memory(visibility="public")
+
+    async def story():
+        alices, his = await _open(workspace, alice), await _open(workspace, bob)
+        await _ready(alices, his)
+        for memory in (private, shared):
+            await sync_to_async(comment_changed)(workspace.pk, memory.pk, 1)
+        await sync_to_async(notified)(bob.pk)
+        assert (await his.receive_json_from(5))["memory"] == str(shared.pk), "the first he hears of"
+        assert await his.receive_json_from(5) == {"type": "notified"}
+        for memory in (private, shared):
+            assert (await alices.receive_json_from(5))["memory"] == str(memory.pk)
+        assert await alices.receive_nothing(0.05)
+        await alices.disconnect()
+        await his.disconnect()
+
+    asyncio.run(story())
+
+
+def test_a_new_memory_and_another_circle_of_readers_are_told(workspace, alice, bob):
+    async def story():
+        his = await _open(workspace, bob)
+        await _ready(his)
+        row = await sync_to_async(make_memory)(workspace, alice, name="New", visibility="team")
+        assert (await his.receive_json_from(5))["memory"] == str(row.pk)
+        await sync_to_async(update_memory)(row, visibility="private")
+        assert await his.receive_json_from(5) == {"type": "rights.changed"}, "which says nothing of the memory"
+        await his.disconnect()
+
+    asyncio.run(story())

@@ -124,7 +124,7 @@ def test_the_list_grows_as_one_walks_and_ends(searching):
         if focused(page) == before and page.locator(".search-end").count():
             break
     expect(page.locator(".search-end")).to_have_text("That is all.")
-    expect(page.locator("ol.hits")).to_have_count(2)
+    expect(page.locator("ol.hits")).to_have_count(4)
     assert page.locator("[data-passage]").count() > 20
 
 

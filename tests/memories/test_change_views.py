@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from collab.models import Membership, Role, User
+from memories import queries
 from memories.models import Job, Memory, MemoryPerson
 
 pytestmark = pytest.mark.django_db
@@ -221,6 +222,35 @@ def test_a_download_is_prepared_once(new_memory, alice, bob, charlie):
     assert (job.kind, job.params["history"]) == ("export", False)
     as_(alice).post(url, {"history": "on"})
     assert row.jobs.filter(params__history=True).count() == 1
+
+
+@pytest.mark.parametrize("looks", ["open_exports", "ended_exports"])
+def test_a_download_that_is_ready_while_the_page_is_drawn_is_not_offered_anew(looks, new_memory, alice, monkeypatch):
+    """Else the page shows nothing that it would follow, and waits for ever."""
+    row = new_memory()
+    as_(alice).post(reverse("memory-prepare", args=[row.pk]))
+    look = getattr(queries, looks)
+
+    def slowly(memory):
+        found = look(memory)
+        Job.objects.filter(memory=memory).update(state="done")
+        return found
+
+    monkeypatch.setattr(queries, looks, slowly)
+    page = as_(alice).get(reverse("memory-download", args=[row.pk])).text
+    assert "data-job-progress" in page or reverse("job-file", args=[row.jobs.get().pk]) in page
+
+
+def test_why_a_download_failed_is_said_where_it_was_asked_for(new_memory, alice):
+    row = new_memory()
+    as_(alice).post(reverse("memory-prepare", args=[row.pk]))
+    Job.objects.update(state="failed", reason="the disk is full")
+    address = reverse("memory-download", args=[row.pk])
+    page = as_(alice).get(address).text
+    assert "It could not be prepared: the disk is full." in page and page.count("Prepare</button>") == 2
+    as_(alice).post(reverse("memory-prepare", args=[row.pk]))
+    Job.objects.filter(state="queued").update(state="done")
+    assert "could not be prepared" not in as_(alice).get(address).text
 
 
 def test_a_prepared_download_is_sent(new_memory, settings, alice, bob, charlie):

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from collab.models import Membership, Role, User
 from memories import staging
@@ -49,6 +50,44 @@ def test_who_sees_a_job(job, alice, bob, charlie):
     assert [as_(user).get(url).status_code for user in (alice, bob, charlie, None)] == [200, 200, 404, 302]
     Memory.objects.update(visibility="private")
     assert [as_(user).get(url).status_code for user in (alice, bob)] == [200, 404]
+
+
+def test_the_jobs_of_a_public_memory_are_its_peoples(job, alice, bob, charlie):
+    """They name people, and files that could not be stored."""
+    Memory.objects.update(visibility="public")
+    url = reverse("job", args=[job.pk])
+    assert [as_(user).get(url).status_code for user in (alice, bob, charlie, None)] == [200, 200, 404, 302]
+    assert str(job.pk) not in as_(None).get(reverse("memory", args=[job.memory_id])).text
+
+
+def test_the_jobs_of_the_trash_are_known_to_who_may_restore_it(job, alice, bob):
+    Memory.objects.update(deleted_at=timezone.now())
+    url = reverse("job", args=[job.pk])
+    assert [as_(user).get(url).status_code for user in (alice, bob)] == [200, 404]
+    assert "Books" in as_(alice).get("/jobs/").text and "Books" not in as_(bob).get("/jobs/").text
+
+
+def test_who_lost_sight_of_a_memory_lost_its_jobs(job, bob):
+    Job.objects.update(created_by=bob)
+    Memory.objects.update(visibility="private", name="Renamed")
+    assert as_(bob).get(reverse("job", args=[job.pk])).status_code == 404
+    assert as_(bob).post(reverse("job-cancel", args=[job.pk])).status_code == 404
+    assert "Renamed" not in as_(bob).get("/jobs/").text
+    as_(bob).post("/jobs/bulk/", {"action": "clear", "all": "1"})
+    bob.is_staff = True
+    bob.save()
+    assert "Renamed" not in as_(bob).get(reverse("admin:memories_job_changelist")).text
+
+
+@pytest.mark.parametrize("kind", ["erase", "vacuum"])
+def test_the_panel_starts_again_only_what_the_person_may_start(kind, job, bob):
+    Job.objects.update(kind=kind, state="failed", created_by=bob)
+    Membership.objects.filter(user=bob).update(role=Role.EDITOR)
+    bob.is_staff = True
+    bob.save()
+    data = {"action": "retry", "_selected_action": [job.pk]}
+    page = as_(bob).post(reverse("admin:memories_job_changelist"), data, follow=True).text
+    assert "you may not do what it does" in page and state(job) == "failed"
 
 
 def test_its_page_tells_each_outcome(job, alice):

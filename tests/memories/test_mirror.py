@@ -10,6 +10,7 @@ from memories.engine.model import ORDER_STEP
 from memories.engine.writer import Note
 from memories.models import Chunk, Document, Memory
 from memories.restoring import differences
+from tests.memories.working import upload, work
 
 
 def present(row: Memory) -> dict[str, str]:
@@ -50,6 +51,30 @@ def test_a_file_that_fell_behind_raises_an_alarm_and_loses_no_row(new_memory, ap
     assert present(row)["c.txt"] == "new"
     mirror.rebuild(row)
     assert row.state == Memory.State.READY and "c.txt" not in present(row)
+
+
+def test_another_history_of_the_same_memory_raises_an_alarm_and_loses_no_row(new_memory, append):
+    row = new_memory()
+    old = row.path.read_bytes()
+    append(row, {"c.txt": "new"})
+    mirror.follow(row)
+    right = row.path.read_bytes()
+    row.path.write_bytes(old)
+    append(row, {"d.txt": "other"})
+    append(row, {"e.txt": "and longer"})
+    assert mirror.follow(row)
+    assert row.state == Memory.State.BEHIND and "another history: its commit 2" in row.alarm
+    assert present(row)["c.txt"] == "new" and "d.txt" not in present(row)
+    job = work(upload(row, {"f.txt": "more"}))
+    assert job.state == "failed" and "another history" in job.reason
+    row.path.write_bytes(right)
+    mirror.follow(row)
+    assert (row.state, row.alarm) == (Memory.State.READY, "")
+    row.path.write_bytes(old)
+    append(row, {"d.txt": "other"})
+    mirror.follow(row)
+    mirror.rebuild(row)
+    assert row.state == Memory.State.READY and "d.txt" in present(row) and "c.txt" not in present(row)
 
 
 def commit_puts(row: Memory, *runs: dict[int, str | None], delete: bool = False) -> None:

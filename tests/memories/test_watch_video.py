@@ -64,6 +64,15 @@ def test_a_part(get, new_memory, header, start, stop):
     assert body(response) == data[start:stop] and response["Content-Length"] == str(last + 1 - first)
 
 
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-1,4-5"}, {"If-Range": '"old"', "Range": "bytes=9-"}])
+def test_a_large_file_comes_in_parts_also_to_who_asks_for_all(get, new_memory, monkeypatch, headers):
+    row = new_memory()
+    monkeypatch.setattr(stream, "MOST_RANGE", 100)
+    response = get(row, **headers)
+    assert response.status_code == 206 and response["Content-Range"] == f"bytes 0-99/{row.file_bytes}"
+    assert body(response) == row.path.read_bytes()[:100] and response["Content-Length"] == "100"
+
+
 def test_a_part_outside_of_the_file(get, new_memory):
     row = new_memory()
     response = get(row, Range=f"bytes={row.file_bytes}-")

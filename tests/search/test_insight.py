@@ -208,7 +208,7 @@ def test_a_stranger_has_to_log_in(client, path):
 
 
 @pytest.mark.parametrize("path", [AGREEMENT, TIME])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=NO_NUL(max_size=60), other=NO_NUL(max_size=12))
 def test_no_address_is_an_error(client, alice, two, path, query, other):
     client.force_login(alice)
@@ -241,5 +241,29 @@ def test_the_changes_of_a_day_are_asked_for_in_the_address(get, rows):
     row = rows({"a.txt": [SHORT]})
     second_commit(row, SHORT, LONG)
     assert "since 1 February 2026" in get(TIME, q="bridge long", changed_since="2026-02-01")
-    assert "What changed" not in get(TIME, q="bridge long", changed_since="2026-05-01")
-    assert get(TIME, q="bridge long", changed_since="nonsense")
+    later = get(TIME, q="bridge long", changed_since="2026-05-01")
+    assert "Nothing of this changed since that day." in later and 'class="change ' not in later
+    assert "since then" in get(TIME, q="bridge long", changed_since="nonsense")
+
+
+def test_the_day_is_chosen_on_the_tab_and_taken_back_there(get, rows):
+    row = rows({"a.txt": [SHORT]})
+    second_commit(row, SHORT, LONG)
+    html = get("/search/", q="bridge long", author="Bob", view="over-time", changed_since="2026-02-01")
+    assert 'name="changed_since" form="search-form" value="2026-02-01"' in html
+    rest = "?q=bridge+long&amp;author=Bob&amp;view=over-time"
+    assert f'class="chip" href="{rest}" hx-get="{rest}"' in html and "since 1 Feb 2026" in html
+    plain = get("/search/", q="bridge long", view="over-time")
+    assert 'form="search-form" value=""' in plain and "Show all changes again" not in plain
+    for wrong in ("2026-02-30", "1066-10-14", "9999-12-31", "<script>"):
+        html = get("/search/", q="bridge long", view="over-time", changed_since=wrong)
+        assert "The day of the changes in the address makes no sense and was left out." in html
+        assert 'form="search-form" value=""' in html
+
+
+def test_from_the_last_look_a_link_leads_to_what_changed_since(get, rows):
+    rows({"a.txt": [SHORT]})
+    look = int(datetime(2026, 2, 3, 12, tzinfo=UTC).timestamp())
+    link = "?q=bridge&amp;view=over-time&amp;changed_since=2026-02-03"
+    assert f'<a href="{link}">What changed since your last look</a>' in get("/search/", q="bridge", news=look)
+    assert "your last look" not in get("/search/", q="bridge")

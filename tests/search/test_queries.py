@@ -115,7 +115,7 @@ def test_the_index_finds_what_comparing_all_finds(rows, alice, meaning, monkeypa
     exact = search(alice, "whale number 7", limit=100)
     monkeypatch.setattr("search.meaning.EXACT", 0)
     walked = search(alice, "whale number 7", limit=100)
-    assert {hit.chunk.pk for hit in walked.hits} == {hit.chunk.pk for hit in exact.hits}
+    assert {hit.chunk for hit in walked.hits} == {hit.chunk for hit in exact.hits}
     assert len(walked.hits) == 60 and not any("hidden" in text for text in texts(walked))
 
 
@@ -148,7 +148,7 @@ def test_pages_follow_each_other(rows, alice, meaning):
     meaning()
     pages = [search(alice, "whale", limit=3, offset=offset) for offset in (0, 3, 6)]
     assert [page.more for page in pages] == [True, True, False]
-    found = [hit.chunk.pk for page in pages for hit in page.hits]
+    found = [hit.chunk for page in pages for hit in page.hits]
     assert len(set(found)) == 7 == pages[0].total
 
 

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from django.urls import reverse
 
 from memories.models import Chunk, Commit
-from search import queries
+from search import queries, vectors
 from search.queries import Found
 from tests.search.test_search_views import WHALE
 
@@ -35,6 +36,28 @@ def test_the_same_passage_is_shown_once_with_the_other_places(page, rows, bob):
     assert parts(html) == 1 and "The same passage is also in" in html
     assert f"{reverse('document', args=[other.pk, 1])}?chunk=0" in html
     assert "secret" not in html and "Hidden" not in html
+
+
+LOG = "The white whale swam before him all that day, and at night the crew counted seven boats, two of them broken"
+
+
+def test_nearly_the_same_passage_is_shown_once_with_the_other_places(page, rows, bob):
+    rows({"log.txt": [LOG + "."]})
+    other = rows({"copy.txt": [LOG.replace("seven", "eight") + "!"], "own.txt": ["a whale of its own"]}, name="Copies")
+    rows({"again.txt": [LOG.upper() + "."]}, name="Third")
+    rows({"secret.txt": [LOG + " twice."]}, name="Hidden", visibility="private", created_by=bob)
+    html = page(q="white whale")
+    assert parts(html) == 2 and "Hidden" not in html and "secret" not in html
+    exact, _, near = html.partition("Nearly the same passage is also in")
+    assert f"{reverse('document', args=[other.pk, 1])}?chunk=0" in near and "Copies, copy.txt" in near
+    assert "The same passage is also in" in exact and "Third, again.txt" in exact
+
+
+def test_a_file_of_results_keeps_what_differs_in_a_few_words(page, client, rows):
+    rows({"log.txt": [LOG + "."], "copy.txt": [LOG.replace("seven", "eight") + "."]})
+    assert parts(page(q="white whale")) == 1
+    text = b"".join(client.get(reverse("search-export", args=["csv"]), {"q": "white whale"})).decode()
+    assert "seven boats" in text and "eight boats" in text
 
 
 def test_hits_of_the_past_lead_to_the_past(page, rows):
@@ -160,6 +183,14 @@ def test_more_like_a_passage_is_not_that_passage(page, chunk):
     html = page(like=chunk.pk)
     assert "Passages like this one from" in html and parts(html) == 5
     assert f'chunk={2 << 24}" data-hit' not in html
+
+
+def test_more_like_a_passage_goes_by_its_vector(page, chunk):
+    model = vectors.model_row("fake", 2)
+    rows = [vectors.Row(pk, None, np.array([1, 0], np.float32)) for pk in Chunk.objects.values_list("pk", flat=True)]
+    vectors.store(model, rows)
+    html = page(like=chunk.pk)
+    assert "has not been indexed by meaning" not in html and parts(html) >= 1
 
 
 def test_more_like_a_passage_of_others(page, rows, bob, chunk):

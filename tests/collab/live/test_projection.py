@@ -1,14 +1,16 @@
 """From the log to the video and back: edits become commits, and what else changes the file comes into the log."""
 
 import signal
+from io import StringIO
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from collab.live import compaction, due, log, projection, reconciling, seeding, texts
 from collab.models import LiveDocument, LiveUpdate, LiveVersion, User
-from memories import jobs, mirror
+from memories import jobs, mirror, services
 from memories.engine import Memory as MemoryFile
 from memories.models import Chunk, Document, Job, Memory
 from tests.memories.test_kill import script
@@ -314,3 +316,40 @@ def test_who_compacts_second_changes_nothing(memory, live, alice, monkeypatch):
     monkeypatch.setattr(compaction, "shortest", slowly)
     assert not compaction.compact(live.pk)
     assert "Pip" in now(live)
+
+
+def test_an_older_copy_of_the_file_takes_nothing_back(memory, live, alice):
+    older = memory.path.read_bytes()
+    write(live, "Ishmael", "Ahab", alice)
+    project(memory)
+    memory.path.write_bytes(older)
+    mirror.follow(memory)
+    job = work(queue(memory, Job.Kind.LIVE, thorough=True))
+    assert job.state == "done" and "Ahab" in now(live) and not LiveVersion.objects.exists()
+    write(live, "Ahab", "Pip", alice)
+    job = work(queue(memory, Job.Kind.LIVE))
+    assert job.state == "failed" and "put back the newer file" in job.reason and "Pip" in now(live)
+
+
+def test_a_memory_that_is_deleted_for_good_takes_its_logs_along(memory, live, alice):
+    write(live, "Ishmael", "Ahab", alice)
+    assert services.delete_for_good(memory)
+    assert not LiveDocument.objects.exists() and not LiveUpdate.objects.exists()
+
+
+# -- beginning anew
+
+
+def test_after_a_restore_documents_begin_anew_with_their_text(memory, live, alice):
+    write(live, "Ishmael", "Ahab", alice)
+    project(memory)
+    write(live, "Some", "Many", alice)
+    call_command("restart_live", verbosity=0, stdout=StringIO())
+    old = live.generation
+    live.refresh_from_db()
+    assert live.generation > old and "Ahab" in now(live) and "Many" in now(live)
+    with pytest.raises(log.Gone):
+        log.append_now(live.pk, old, [log.Entry(uuid4(), b"\0\0", None)])
+    write(live, "years", "days", alice)
+    project(memory)
+    assert agree(memory, live).count("Many days") == 1

@@ -75,6 +75,7 @@ OTHER = {
     "embeddings.batch_size": "4",
     "embeddings.max_sequence_length": "128",
     "embeddings.cache_dir": "/models",
+    "rerank.model": "some/cross-encoder",
 }
 
 

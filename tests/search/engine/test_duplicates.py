@@ -1,5 +1,8 @@
+import random
+
 import numpy as np
 
+from search.engine import duplicates
 from search.engine.duplicates import grouped
 
 LONG = "Call me Ishmael. Some years ago, never mind how long precisely, I thought I would sail about a little."
@@ -21,3 +24,32 @@ def test_vectors_that_point_the_same_way_join_and_missing_ones_do_not():
 
 def test_no_hits_no_groups():
     assert grouped([]) == []
+
+
+def test_a_look_at_the_words_first_loses_no_pair(monkeypatch):
+    chosen = random.Random(5)
+    words = [f"word{number}{',' * (number % 5 == 0)}" for number in range(60)]
+    texts = []
+    for length in (5, 12, 40, 150):
+        base = [chosen.choice(words) for _ in range(length)]
+        for changed in (0, 0.02, 0.05, 0.1, 0.2, 0.5):
+            texts.append(" ".join("other" if chosen.random() < changed else word for word in base))
+        texts.append(" ".join(base[: length * 2 // 3]))
+        texts.append(" ".join(base).upper().replace(",", " –"))
+    quickly = grouped(texts)
+    monkeypatch.setattr(duplicates, "SHARED_WORDS", 0)
+    assert quickly == grouped(texts) and 4 < len(quickly) < len(texts)
+
+
+def test_texts_that_share_few_words_are_not_compared_run_by_run(monkeypatch):
+    compared = []
+    monkeypatch.setattr(duplicates, "shingles", lambda text: compared.append(text) or np.array([len(compared)]))
+    grouped(["a b c d e", "a b c d f", "g h i j k"])
+    assert compared == ["a b c d e", "a b c d f"]
+
+
+def test_many_texts_are_grouped_as_few_are(monkeypatch):
+    texts = [LONG, *(f"Passage {number} says something of its own, number {number}." for number in range(20)), LONG]
+    few = grouped(texts)
+    monkeypatch.setattr(duplicates, "FEW", 3)
+    assert few == grouped(texts) and few[0] == [0, 21]

@@ -192,3 +192,13 @@ def test_rows_join_by_document_order_and_commit():
     memory.put("a", "one", "other")
     assert Living(memory.chunks()).places(rows).tolist() == [0, -1]
     assert np.array_equal(boxes.Rows.read(rows.sections(), 2).orders, rows.orders)
+
+
+def test_a_memory_that_was_emptied_is_searched_and_indexed_on(memory):
+    build_index(memory, FakeEmbedder())
+    for path in ("a.txt", "b.txt"):
+        memory.remove(path)
+    assert vectors_of(memory) == {} and Searcher(memory, lambda: FakeEmbedder()).search("whale").hits == []
+    assert build_index(memory, FakeEmbedder()).complete
+    memory.put("c.txt", "another whale")
+    assert build_index(memory, FakeEmbedder()).added == 1 and len(vectors_of(memory)) == 1
