@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from psycopg.conninfo import make_conninfo
 
 from collab.models import User
@@ -101,3 +101,21 @@ def log_in(site: str, page: Page) -> Callable[[User], Page]:
         return page
 
     return run
+
+
+@pytest.fixture
+def another(browser: Browser, site) -> Iterator[Callable[[User], Page]]:
+    """A page of somebody else, with a browser of their own."""
+    contexts: list[BrowserContext] = []
+
+    def run(user: User) -> Page:
+        client = Client()
+        client.force_login(user)
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+        contexts[-1].add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+        return contexts[-1].new_page()
+
+    yield run
+    for context in contexts:
+        context.close()

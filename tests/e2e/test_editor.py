@@ -1,7 +1,7 @@
 """Writing together in real browsers: at once, without network, without rights, without websockets, on a phone."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
@@ -10,18 +10,18 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.db.models import F
-from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import expect
 from psycopg.conninfo import make_conninfo
 
-from collab.models import LiveDocument, Membership, Role, User
+from collab.models import LiveDocument, Membership, Role
 from memories import jobs
 from memories.models import Commit, Job, Memory
 from tests.running import web
 from tests.stores import FOLDER
 
+from .editing import Line, Problems, expect_lines, expect_state, lines_of, opened, write
+
 TEXT = "# Whales\n\nThe white whale swims.\n"
-BLOCKED = re.compile(r"WebSocket connection|ERR_FAILED|ERR_INTERNET_DISCONNECTED|status of 409")
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,6 @@ def site(django_db_setup, django_db_blocker) -> Iterator[str]:
         )
 
 
-class Problems(list[str]):
-    def append(self, problem: str) -> None:
-        if not BLOCKED.search(problem):
-            super().append(problem)
-
-
 @pytest.fixture
 def problems() -> list[str]:
     """But for the browser's own words about a network that a test takes away."""
@@ -64,83 +58,6 @@ def memory(new_memory, workspace, charlie) -> Memory:
 @pytest.fixture
 def address(site, memory) -> str:
     return f"{site}/memories/{memory.pk}/documents/{memory.documents.get().number}/edit/"
-
-
-@pytest.fixture
-def another(browser: Browser, site) -> Iterator[Callable[[User], Page]]:
-    """A page of somebody else, with a browser of their own."""
-    contexts: list[BrowserContext] = []
-
-    def run(user: User) -> Page:
-        client = Client()
-        client.force_login(user)
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-        contexts[-1].add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
-        return contexts[-1].new_page()
-
-    yield run
-    for context in contexts:
-        context.close()
-
-
-class Line:
-    """A page's way to the live document, which can be cut while pages still load. To be made before the page opens."""
-
-    def __init__(self, page: Page, sockets: bool = True):
-        self.cut, self.sockets, self.open = False, sockets, []
-        page.route_web_socket(re.compile("/ws/memories/"), self._socket)
-        page.route(re.compile("/live/"), self._request)
-
-    def _socket(self, socket: WebSocketRoute) -> None:
-        if self.cut or not self.sockets:
-            return socket.close(code=1011)
-        socket.connect_to_server()
-        self.open.append(socket)
-
-    def _request(self, route: Route) -> None:
-        route.abort() if self.cut else route.continue_()
-
-    def lose(self) -> None:
-        self.cut = True
-        for socket in self.open:
-            socket.close(code=1011)
-        self.open.clear()
-
-
-def opened(page: Page, address: str, state: str = "Saved") -> Page:
-    page.goto(address)
-    expect_state(page, state)
-    return page
-
-
-def expect_state(page: Page, state: str) -> None:
-    expect(page.locator("[data-part=state]")).to_have_text(state, timeout=15_000)
-
-
-def write(page: Page, words: str, line: int = 2, delay: float = 0) -> None:
-    page.locator(".cm-line").nth(line).click()
-    page.keyboard.press("End")
-    page.keyboard.type(words, delay=delay)
-
-
-def lines_of(page: Page) -> list[str]:
-    """As the reader sees them, without carets of others."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll(".cm-line")].map((line) => {
-            const copy = line.cloneNode(true);
-            copy.querySelectorAll(".caret").forEach((caret) => caret.remove());
-            return copy.textContent;
-        })"""
-    )
-
-
-def expect_lines(page: Page, holds: Callable[[list[str]], bool]) -> None:
-    for _ in range(200):
-        if holds(lines_of(page)):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(lines_of(page))
 
 
 def test_two_people_write_at_once(log_in, another, alice, charlie, address):
