@@ -35,7 +35,7 @@ class Outbox:
         self._put = self._sent = -1  # the last update that was put in, and that left; -1 before it has joined
         self._updates = 0
         self._behind = self._catching_up = False
-        self._code: int | None = None
+        self._ended = False
         self._something = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -72,8 +72,11 @@ class Outbox:
         self._updates, self._put = 0, self._sent
 
     def end(self, code: int) -> None:
-        self._code = code
-        self._something.set()
+        """At once, also while the other end takes nothing; what waits is not sent any more."""
+        if not self._ended:
+            self._ended = True
+            self._task.cancel()
+            self._task = asyncio.create_task(self._close(code))
 
     def stop(self) -> None:
         self._task.cancel()
@@ -82,10 +85,8 @@ class Outbox:
         while True:
             await self._something.wait()
             self._something.clear()
-            while self._code is None and (self._items or self._behind):
+            while self._items or self._behind:
                 await self._send_next()
-            if self._code is not None:
-                return await self._close(self._code)
 
     async def _send_next(self) -> None:
         if self._items:

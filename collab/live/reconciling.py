@@ -45,8 +45,8 @@ def reconcile(memory: Memory, thorough: bool = False) -> bool:
     if not found or not memory.path.exists():
         return False
     with MemoryFile.open(memory.path) as file:
-        if mirror.lacks_commits(memory, file):
-            return False  # an older copy lies there, which is an alarm: what was written later is no change of it
+        if mirror.lacking(memory, file):
+            return False  # another copy lies there, which is an alarm: what it lacks was not taken out of the text
         finish_writing(file, found)
         outside = [one for live in found if (one := _outside(file, live, thorough)) is not None]
     for one in outside:
