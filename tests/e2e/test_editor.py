@@ -175,7 +175,7 @@ def work_on(memory: Memory) -> None:
     jobs.run(job.pk)
     job.refresh_from_db()
     connection.close()
-    assert job.state == Job.State.DONE, job.error
+    assert job.state == Job.State.DONE, job.reason
 
 
 def test_a_reader_sees_and_cannot_write(log_in, another, alice, bob, address):
