@@ -161,6 +161,10 @@ def test_stopping_ends_the_model_and_keeps_what_was_said(slow, log_in, alice, bo
         expect(page.locator(".turn-how")).to_contain_text("Stopped. What was written so far is kept.")
         expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
     assert server.left.wait(20), "the connection to the language model is closed"
+    for _ in range(200):  # it is written down after that
+        if Turn.objects.get().state != Turn.State.OPEN:
+            break
+        page.wait_for_timeout(50)
     page.goto(f"{base}/ask/{Conversation.objects.get().pk}/")
     expect(page.locator(".turn")).to_contain_text("Stopped here")
     assert Turn.objects.get().pieces[0] == {"text": "Near Japan.", "cites": [1]}
