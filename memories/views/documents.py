@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
-from collab import comment_views
+from collab.views import comments
 
 from .. import queries
 from ..access import document_read
@@ -44,7 +44,7 @@ def document(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         "marked": marked,
         "at": at if past else None,
         "commit": Commit.objects.filter(memory=document.memory, number=at).first(),
-        **comment_views.panel_for(request, document),
+        **comments.panel_for(request, document),
     }
     return render(request, "memories/document.html", context)
 

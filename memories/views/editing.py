@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from collab import comment_views
 from collab.live import projection
+from collab.views import comments
 
 from .. import queries
 from ..access import document_read, memory_write
@@ -29,7 +29,7 @@ def edit(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
         "memory": document.memory,
         "rights": queries.rights(request.user, document.memory),
         "format": _format(document),
-        **comment_views.panel_for(request, document),
+        **comments.panel_for(request, document),
     }
     return render(request, "collab/editor.html", context)
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from memories.models import Document
 from memories.queries import people_of, rights
 
-from . import comments
-from .forms import CommentForm, ThreadForm
-from .models import Comment, Thread
+from .. import comments
+from ..forms import CommentForm, ThreadForm
+from ..models import Comment, Thread
 
 MOST_OFFERED = 200  # people whom the field offers after an @
 

@@ -10,10 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from search import querylog
 
-from . import access, queries, services
-from .accounts import INVITATION_KEY, enter_workspace
-from .forms import DigestForm, InvitationForm, ProfileForm, RoleForm, SearchesForm, WorkspaceForm
-from .models import Role
+from .. import access, queries, services
+from ..accounts import INVITATION_KEY, enter_workspace
+from ..forms import DigestForm, InvitationForm, ProfileForm, RoleForm, SearchesForm, WorkspaceForm
+from ..models import Role
 
 
 @require_GET

@@ -12,8 +12,8 @@ from memories.access import memory_read
 from memories.views.common import readers
 from memories.views.pages import around
 
-from . import access, activity
-from .forms import ActivityFilter
+from .. import access, activity
+from ..forms import ActivityFilter
 
 
 @login_required

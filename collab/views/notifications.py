@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from . import notifications
-from .forms import DigestForm
+from .. import notifications
+from ..forms import DigestForm
 
 IN_BELL, PER_PAGE = 8, 30
 
