@@ -130,8 +130,8 @@ export class MemoryDevice {
     this.outbox = [...this.outbox.filter(({ id }) => !instead.includes(id)), { ...entry }];
   }
 
-  async forget(ids) {
-    this.outbox = this.outbox.filter(({ id }) => !ids.includes(id));
+  async forget(saved) {
+    this.outbox = this.outbox.filter(({ id }) => id !== saved);
     if (!this.outbox.length) this.kept = null;
   }
 

@@ -101,6 +101,7 @@ def test_what_is_typed_without_network_survives_a_reload_and_merges(log_in, anot
     expect_lines(here, lambda lines: lines[2] == "The white whale swims. one two three")
     assert lines_of(here)[0] == "# Whales"
     write(here, " four")
+    expect_state(here, "Saved on this device")
     opened(here, address, "Saved on this device")
 
     line.cut = False

@@ -5,7 +5,7 @@ const STORES = ["outbox", "copies", "drafts"];
 
 export function openDevice(place) {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
+    const request = indexedDB.open(NAME, 2);
     request.onupgradeneeded = () => build(request.result);
     request.onsuccess = () => resolve(new Device(request.result, place));
     request.onerror = () => reject(request.error);
@@ -13,7 +13,8 @@ export function openDevice(place) {
 }
 
 function build(database) {
-  database.createObjectStore("outbox", { keyPath: "order", autoIncrement: true }).createIndex("place", "place");
+  for (const name of [...database.objectStoreNames]) database.deleteObjectStore(name);
+  database.createObjectStore("outbox", { keyPath: "id" }).createIndex("place", "place");
   database.createObjectStore("drafts", { keyPath: "order", autoIncrement: true }).createIndex("place", "place");
   database.createObjectStore("copies", { keyPath: "place" });
 }
@@ -66,8 +67,9 @@ class Device {
     return this.read("copies", (store) => store.get(this.place));
   }
 
-  entries() {
-    return this.read("outbox", (store) => store.index("place").getAll(this.place));
+  async entries() {
+    const entries = await this.read("outbox", (store) => store.index("place").getAll(this.place));
+    return entries.sort((one, other) => one.at - other.at);
   }
 
   drafts() {
@@ -75,20 +77,22 @@ class Device {
   }
 
   // `alone`: the server is away, and this is the only place. `instead`: ids of entries that this one contains; `copy`:
-  // the text that it belongs to.
+  // the text that it belongs to. Committed at once: the page may be gone in a moment.
   keep({ id, generation, update, at }, { alone, instead, copy }) {
-    const act = ([outbox, copies]) => {
-      outbox.add({ place: this.place, id, generation, update, at });
+    const act = ([outbox, copies], transaction) => {
+      outbox.put({ place: this.place, id, generation, update, at });
       if (copy) copies.put({ place: this.place, generation, update: copy });
-      if (instead.length) this.#remove(outbox, (entry) => instead.includes(entry.id));
+      for (const old of instead) outbox.delete(old);
+      transaction.commit();
     };
     return this.change(["outbox", "copies"], act, alone ? "strict" : "relaxed");
   }
 
   // The copy is needed only as long as an edit waits.
-  forget(ids) {
+  forget(id) {
     return this.change(["outbox", "copies"], ([outbox, copies]) => {
-      this.#remove(outbox, (entry) => ids.includes(entry.id), (left) => left || copies.delete(this.place));
+      outbox.delete(id);
+      outbox.index("place").count(this.place).onsuccess = ({ target: { result: left } }) => left || copies.delete(this.place);
     });
   }
 
@@ -101,21 +105,15 @@ class Device {
     return this.change(STORES, ([outbox, copies, drafts]) => {
       if (text !== null) drafts.add({ place: this.place, text, reason, at: Date.now() });
       copies.delete(this.place);
-      this.#remove(outbox, () => true);
+      outbox.index("place").openKeyCursor(this.place).onsuccess = ({ target: { result: cursor } }) => {
+        if (!cursor) return;
+        outbox.delete(cursor.primaryKey);
+        cursor.continue();
+      };
     });
   }
 
   discard(order) {
     return this.change(["drafts"], ([drafts]) => drafts.delete(order));
-  }
-
-  #remove(store, gone, then = () => {}) {
-    let left = 0;
-    store.index("place").openCursor(this.place).onsuccess = ({ target: { result: cursor } }) => {
-      if (!cursor) return then(left);
-      if (gone(cursor.value)) cursor.delete();
-      else left += 1;
-      cursor.continue();
-    };
   }
 }

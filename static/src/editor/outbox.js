@@ -35,7 +35,7 @@ export class Outbox {
     const last = this.pending.at(-1);
     const growing = !connected && last && !last.sent && last.update.length < MERGED ? last : null;
     const whole = growing ? Y.mergeUpdates([growing.update, update]) : update;
-    const entry = { id: uuidv4(), generation, update: whole, at: growing?.at ?? Date.now(), kept: false, sent: 0 };
+    const entry = { id: uuidv4(), generation, update: whole, at: growing?.at ?? Date.now(), made: Date.now(), kept: false, sent: 0 };
     if (growing) this.entries.delete(growing.id);
     this.entries.set(entry.id, entry);
     this.#keep(entry, { alone: !connected, instead: growing ? [growing.id] : [], copy });
@@ -78,7 +78,7 @@ export class Outbox {
   }
 
   #forget(id) {
-    this.#device?.forget([id]).catch(() => {}); // it is sent once more after a reload, which adds nothing
+    this.#device?.forget(id).catch(() => {}); // it is sent once more after a reload, which adds nothing
   }
 
   clear() {

@@ -57,7 +57,7 @@ export class Session extends ObservableV2 {
 
   get state() {
     const { stopped, mayWrite } = this;
-    const gathering = this.#gathered.length ? [{ kept: false, at: Date.now() }] : [];
+    const gathering = this.#gathered.length ? [{ kept: false, at: Date.now(), made: Date.now() }] : [];
     const pending = [...this.#outbox.pending, ...gathering];
     const { joined: connected, polling, failing } = this.#link;
     return { stopped, mayWrite, pending, connected, polling, failing, opened: this.#opened, now: Date.now() };
@@ -72,7 +72,7 @@ export class Session extends ObservableV2 {
     this.doc.on("update", (update, origin) => this.#edited(update, origin));
     this.awareness.on("update", (change, origin) => origin === "local" && this.#soon("look", LOOK, () => this.#look()));
     this.#openTabs();
-    addEventListener("blur", () => this.flush());
+    for (const name of ["blur", "beforeunload"]) addEventListener(name, () => this.flush());
     addEventListener("pagehide", ({ persisted }) => (persisted ? this.flush() : this.leave()));
     this.#link.open();
   }

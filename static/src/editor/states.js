@@ -10,9 +10,10 @@ export const STATES = {
   opening: "Opening",
 };
 
+const KEEPING = 1000; // ms that the device may take to keep an edit
 const SLOW = 5000; // ms that an acknowledgement may take before the chip stops to say "Saving"
 
-// facts: {stopped, opened, mayWrite, connected, pending: [{kept, at}], now}
+// facts: {stopped, opened, mayWrite, connected, pending: [{kept, at, made}], now}
 export function stateOf(facts) {
   const { stopped, opened, mayWrite, connected, pending, now } = facts;
   const kept = pending.every((entry) => entry.kept);
@@ -20,6 +21,7 @@ export function stateOf(facts) {
   if (!opened) return "opening";
   if (!pending.length) return mayWrite ? "saved" : "view";
   if (connected && pending.every((entry) => now - entry.at < SLOW)) return "saving";
+  if (!kept && pending.every((entry) => entry.kept || now - entry.made < KEEPING)) return "saving";
   return kept ? "device" : "unsaved";
 }
 
