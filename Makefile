@@ -14,7 +14,8 @@ WITH_NODE := PATH="$(CURDIR)/.venv/node:$$PATH:$(CURDIR)/$(BIN)"
 NEW_ENOUGH := node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 MEMORY := .run/demo/docs.mp4
 
-ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
+# The engine, and search, which together take about as long as the rest.
+ENGINE_TESTS := tests/cli tests/memories/engine tests/search
 
 .PHONY: setup front run demo test test-engine test-site test-browser lint format bench bench-site bench-live clean
 

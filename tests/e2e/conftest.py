@@ -8,12 +8,14 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from psycopg.conninfo import make_conninfo
 
 from collab.models import User
 from tests.running import whole_site
 from tests.stores import FOLDER
+
+expect.set_options(timeout=30_000)  # milliseconds; the other parts of the suite keep both cores busy
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REPORT_VIOLATIONS = """

@@ -19,7 +19,7 @@ from search import querylog, vectors
 from search.models import Conversation, SavedSearch, Turn
 
 SIZE = 16
-MODEL = "fake"
+MODEL = "fake for rights"  # vectors of questions are kept by the name of the model
 SHARED_TEXT = "The white whale rises beside the ship."  # in every memory
 # By memory: a word of its text, and a run of a script without spaces.
 WORDS = {
