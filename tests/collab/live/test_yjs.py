@@ -61,8 +61,8 @@ class Yjs:
         self._node, self._doc, self.unsent = node, str(uuid4()), []
         node("open", self._doc)
 
-    def edit(self, at: int, remove: int, insert: str) -> None:
-        self.unsent.append(b64decode(self._node("edit", self._doc, at=at, remove=remove, insert=insert)))
+    def edit(self, at: int, remove: int, insert: str, *, half: bool = False) -> None:
+        self.unsent.append(b64decode(self._node("edit", self._doc, at=at, remove=remove, insert=insert, half=half)))
 
     def take(self, update: bytes) -> None:
         self._node("apply", self._doc, update=b64(update))
@@ -135,7 +135,7 @@ class Server:
         self.append(client.lacking(state.vector))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=40))
 def test_all_texts_are_one_at_rest(node, steps):
     server = Server("# 😀 seed\n")
@@ -172,7 +172,7 @@ def test_half_of_a_pair_deleted_by_hand_is_the_same_in_every_browser(node):
     server, client, another, ours = Server("a😀b"), Yjs(node), Yjs(node), Ours()
     for one in (client, another, ours):
         server.join(one)
-    client.edit(2, 1, "")
+    client.edit(2, 1, "", half=True)
     server.append(client.unsent.pop())
     server.compact()
     server.join(another)

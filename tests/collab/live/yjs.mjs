@@ -12,13 +12,18 @@ const commands = {
     docs.set(doc, new Y.Doc());
     docs.get(doc).getText("content");
   },
-  // Positions count UTF-16, as in an editor.
-  edit({ doc, at, remove, insert }) {
+  // Positions count UTF-16, as in an editor, which never stands inside a pair; `half` does.
+  edit({ doc, at, remove, insert, half }) {
     const content = docs.get(doc).getText("content");
     const before = Y.encodeStateVector(docs.get(doc));
     docs.get(doc).transact(() => {
-      const start = Math.min(at, content.length);
-      content.delete(start, Math.min(remove, content.length - start));
+      const now = content.toString();
+      const inside = (place) => !half && /[\udc00-\udfff]/.test(now[place] ?? "") && /[\ud800-\udbff]/.test(now[place - 1] ?? "");
+      let start = Math.min(at, content.length);
+      if (inside(start)) start -= 1;
+      let end = Math.min(start + remove, content.length);
+      if (inside(end)) end += 1;
+      content.delete(start, end - start);
       if (insert) content.insert(start, insert);
     });
     return text(Y.encodeStateAsUpdate(docs.get(doc), before));
