@@ -17,7 +17,7 @@ MEMORY := .run/demo/docs.mp4
 # The engine, and search, which together take about as long as the rest.
 ENGINE_TESTS := tests/cli tests/memories/engine tests/search
 
-.PHONY: setup front run demo test test-engine test-site test-browser lint format bench bench-site bench-live clean
+.PHONY: setup front run demo test test-engine test-site test-team test-browser lint format bench bench-site bench-live clean
 
 setup: $(INSTALLED)
 
@@ -50,15 +50,18 @@ demo: setup
 	$(BIN)/memvid verify $(MEMORY)
 	$(BIN)/memvid search -v $(MEMORY) -q "what happens when a commit is cut off" -k 3
 
-# Three parts side by side, each with stores of its own; with ARGS one run of what they name.
+# Four parts side by side, each with stores of its own; with ARGS one run of what they name.
 test: setup front
-	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-engine test-site test-browser)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 4 --output-sync=target test-engine test-site test-team test-browser)
 
 test-engine:
 	@$(BIN)/python -m pytest $(ENGINE_TESTS)
 
 test-site:
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/e2e)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/collab tests/e2e)
+
+test-team:
+	@$(BIN)/python -m pytest tests/collab
 
 test-browser: # by itself: Playwright keeps an event loop running
 	@$(BIN)/python -m pytest tests/e2e

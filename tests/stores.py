@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from memvid_site import stores
 from memvid_site.stores import Postgres, Valkey
 
 FOLDER = Path(tempfile.mkdtemp(prefix="memvid-test-"))
@@ -32,6 +33,7 @@ def _hurry(url: str) -> None:
         database.execute("SELECT pg_reload_conf()")
 
 
+stores._buffers = lambda: 128  # MB: all of them are looked through whenever tables are emptied
 _start("DATABASE_URL", Postgres)
 if _started:
     _hurry(os.environ["DATABASE_URL"])
