@@ -14,8 +14,7 @@ WITH_NODE := PATH="$(CURDIR)/.venv/node:$$PATH:$(CURDIR)/$(BIN)"
 NEW_ENOUGH := node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 MEMORY := .run/demo/docs.mp4
 
-# The engine, and search, which together take about as long as the rest.
-ENGINE_TESTS := tests/cli tests/memories/engine tests/search
+ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
 
 .PHONY: setup front run demo test test-engine test-site test-team test-browser lint format bench bench-site bench-live clean
 
@@ -58,10 +57,10 @@ test-engine:
 	@$(BIN)/python -m pytest $(ENGINE_TESTS)
 
 test-site:
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/collab tests/e2e)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/collab tests/search tests/e2e)
 
 test-team:
-	@$(BIN)/python -m pytest tests/collab
+	@$(BIN)/python -m pytest tests/collab tests/search --ignore=tests/search/engine
 
 test-browser: # by itself: Playwright keeps an event loop running
 	@$(BIN)/python -m pytest tests/e2e
