@@ -9,10 +9,7 @@ import argparse
 import http.client
 import json
 import os
-import random
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -65,27 +62,14 @@ def _report(label: str, waits: list[Wait]) -> None:
 
 
 def _measure(world: _World, port: int, crowd: int) -> list[Wait]:
-    from django.test import Client
-
-    client = Client()
-    client.force_login(world._who)
-    cookie = f"sessionid={client.cookies['sessionid'].value}; csrftoken={CSRF}"
-    waits, start = [], threading.Barrier(crowd)
-
-    def ask(number: int) -> None:
-        chosen = random.Random(f"{crowd} {number}")
-        start.wait()
-        for turn in range(ROUNDS):
-            waits.append(_wait(port, cookie, world._query(chosen, long=turn % 2 == 1)))
-
-    with ThreadPoolExecutor(crowd) as pool:
-        list(pool.map(ask, range(crowd)))
+    waits: list[Wait] = []
+    world.ask_all(crowd, ROUNDS, lambda cookie, question: waits.append(_wait(port, cookie, question)))
     return waits
 
 
 def _wait(port: int, cookie: str, question: str) -> Wait:
     headers = {
-        "Cookie": cookie, "X-CSRFToken": CSRF, "Accept": "application/x-ndjson",
+        "Cookie": f"{cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF, "Accept": "application/x-ndjson",
         "Content-Type": "application/x-www-form-urlencoded",
     }  # fmt: skip
     begun = time.perf_counter()

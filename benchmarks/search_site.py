@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -173,26 +173,33 @@ class _World:
 
     def measure(self, crowd: int) -> list[float]:
         """Milliseconds of ROUNDS searches of each, from the connection to the last byte."""
+        times = []
+
+        def ask(cookie: str, query: str) -> None:
+            begun = time.perf_counter()
+            status, body = self._get(f"/search/?{urlencode({'q': query})}", cookie)
+            times.append((time.perf_counter() - begun) * 1000)
+            assert status == 200 and b"by words only" not in body, body[:500]
+
+        self.ask_all(crowd, ROUNDS, ask)
+        return times
+
+    def ask_all(self, crowd: int, rounds: int, ask: Callable[[str, str], None]) -> None:
+        """So many people at once; `ask` gets the cookie of the login and a query."""
         from django.test import Client
 
-        client = Client()
+        client, start = Client(), threading.Barrier(crowd)
         client.force_login(self._who)
         cookie = f"sessionid={client.cookies['sessionid'].value}"
-        times, start = [], threading.Barrier(crowd)
 
-        def ask(number: int) -> None:
+        def one(number: int) -> None:
             chosen = random.Random(f"{crowd} {number}")
             start.wait()
-            for turn in range(ROUNDS):
-                query = self._query(chosen, long=turn % 2 == 1)
-                begun = time.perf_counter()
-                status, body = self._get(f"/search/?{urlencode({'q': query})}", cookie)
-                times.append((time.perf_counter() - begun) * 1000)
-                assert status == 200 and b"by words only" not in body, body[:500]
+            for turn in range(rounds):
+                ask(cookie, self._query(chosen, long=turn % 2 == 1))
 
         with ThreadPoolExecutor(crowd) as pool:
-            list(pool.map(ask, range(crowd)))
-        return times
+            list(pool.map(one, range(crowd)))
 
     def _query(self, chosen: random.Random, *, long: bool) -> str:
         words = chosen.choice(self._pieces).split()[1:-1]

@@ -80,7 +80,7 @@ def live_of(document: Document) -> LiveDocument | None:
 
 def _kept(document: Document) -> Iterable[Version]:
     """Texts that are kept beside the file; those that a commit holds too are shown as that commit."""
-    rows = LiveVersion.objects.filter(**_of(document)).exclude(kind=LiveVersion.Kind.COMMIT)
+    rows = LiveVersion.objects.filter(**_of(document))
     for row in rows.defer("text").prefetch_related("authors"):
         words = WORDS[row.kind]
         facts = [words] if row.label and row.label != words else []

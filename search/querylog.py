@@ -25,26 +25,33 @@ LOOKED_AT = 60  # logged queries that the recent ones are taken from
 _NAMES = uuid.UUID("2cb0dd5a-51a0-4b19-8bf1-6b4d0ef1a8a4")
 
 
-def ticket(user: Any, workspace: int | None, answer: Answer) -> str:
-    """Empty for who does not want it, and where there is nothing to log."""
+def facts(user: Any, workspace: int | None, answer: Answer) -> dict[str, Any]:
+    """What would be logged; nothing for who does not want it, and where there is nothing to log."""
     address = answer.address
     if answer.found.mode == "none" or not address.text or not wanted_by(user):
-        return ""
-    facts = {
+        return {}
+    return {
         "q": address.text, "mode": address.mode, "filters": address.filters(), "n": answer.found.total,
         "ms": answer.milliseconds, "user": user.pk, "workspace": workspace,
     }  # fmt: skip
-    return signing.dumps(facts, salt=SALT, compress=True)
 
 
-def record(user: Any, ticket: str, clicked: int | None = None) -> None:
-    """Does nothing with a ticket that is not theirs or is stale. What goes wrong is noted, and harms no search."""
+def ticket(facts: dict[str, Any]) -> str:
+    return signing.dumps(facts, salt=SALT, compress=True) if facts else ""
+
+
+def redeem(user: Any, ticket: str, clicked: int | None = None) -> None:
+    """Does nothing with a ticket that is not theirs or is stale."""
     try:
         facts = signing.loads(ticket, salt=SALT, max_age=TICKET_AGE)
     except signing.BadSignature:
         return
-    if facts["user"] != user.pk or not wanted_by(user):
-        return
+    if facts["user"] == user.pk and wanted_by(user):
+        record(user, facts, clicked)
+
+
+def record(user: Any, facts: dict[str, Any], clicked: int | None = None) -> None:
+    """What goes wrong is noted, and harms no search."""
     try:
         with transaction.atomic():
             _insert(user, facts, clicked)

@@ -85,7 +85,6 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("named", "Named by a person"),
-                            ("commit", "Written into the video"),
                             ("restore", "Before a restore"),
                             ("merge", "Before a merge with a changed file"),
                         ],

@@ -76,7 +76,6 @@ class LiveVersion(models.Model):
 
     class Kind(models.TextChoices):
         NAMED = "named", "Named by a person"
-        COMMIT = "commit", "Written into the video"
         RESTORE = "restore", "Before a restore"
         MERGE = "merge", "Before a merge with a changed file"
 

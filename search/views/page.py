@@ -38,10 +38,10 @@ def search(request: HttpRequest) -> HttpResponse:
     insight = INSIGHT.get(address.view) if address.text else None
     answer = Answer(address, Found([])) if insight else answers.answer(request.user, address, PAGE)
     part, typed = is_part(request), TYPED in request.headers
-    ticket = querylog.ticket(request.user, _workspace(request), answer)
-    if ticket and not typed and not address.offset:
-        querylog.record(request.user, ticket)
-    context = _results(request, answer) | {"ticket": ticket, "typed": typed}
+    facts = querylog.facts(request.user, _workspace(request), answer)
+    if facts and not typed and not address.offset:
+        querylog.record(request.user, facts)
+    context = _results(request, answer) | {"ticket": querylog.ticket(facts), "typed": typed}
     if not (part and address.asks):
         context["saved"] = _saved(request)
     if not part:

@@ -30,5 +30,5 @@ def exported(request: HttpRequest, kind: str) -> HttpResponse:
 def settled(request: HttpRequest) -> HttpResponse:
     form = LogForm(request.POST)
     if form.is_valid():
-        querylog.record(request.user, form.cleaned_data["ticket"], form.cleaned_data["clicked"])
+        querylog.redeem(request.user, form.cleaned_data["ticket"], form.cleaned_data["clicked"])
     return HttpResponse(status=204)

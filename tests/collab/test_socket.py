@@ -1,14 +1,12 @@
 """The page's socket, through the real application, with two people at a time."""
 
 import asyncio
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import SyncToAsync, sync_to_async
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -18,19 +16,7 @@ from collab.models import User, Workspace
 from memories.services import make_memory, update_memory
 from memvid_site.asgi import application
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def no_connection_left(db) -> Iterator[None]:
-    """The application's threads have connections of their own, which would keep the test database from going."""
-    yield
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_connection_left")]
 
 
 async def _open(workspace: Workspace, user: User | None = None) -> WebsocketCommunicator:
