@@ -106,9 +106,9 @@ def _chart(spread: list[Bucket]) -> dict[str, Any]:
 
 
 def _named(key: str) -> tuple[str, str]:
-    """Of 2026-03: short and in full."""
+    """Of 2026-03: short and in full; a year of two digits would pass for a day."""
     if "-" not in key:
         return key, key
     year, month = map(int, key.split("-"))
     day = datetime(year, month, 1)
-    return date_format(day, "M y"), date_format(day, "F Y")
+    return date_format(day, "M Y"), date_format(day, "F Y")
