@@ -247,7 +247,10 @@ class Document(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("memory", "number"), name="document_unique"),)
-        indexes = (models.Index(fields=("memory", "path"), name="document_path"),)
+        indexes = (
+            models.Index(fields=("memory", "path"), name="document_path"),
+            models.Index(fields=("memory", "path", "id"), condition=Q(removed=None), name="document_listing"),
+        )
 
     def __str__(self) -> str:
         return self.path

@@ -1,5 +1,6 @@
 """Reads for the pages."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -130,6 +131,13 @@ def listed_documents(memory: Memory, chosen: dict[str, Any]) -> QuerySet[Documen
     if chosen["tag"]:
         found = found.filter(tags__contains=[chosen["tag"]])
     return found.order_by("path", "pk")
+
+
+def documents_in_order(keys: Iterable[int]) -> list[Document]:
+    """Of one page of the keys: what is passed over on the way to it is read from the index alone."""
+    keys = list(keys)
+    found = Document.objects.in_bulk(keys)
+    return [found[key] for key in keys if key in found]
 
 
 def document_facets(memory: Memory) -> dict[str, list[str]]:

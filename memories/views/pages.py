@@ -60,14 +60,15 @@ def documents(request: HttpRequest, pk: UUID) -> HttpResponse:
     then = memory.commits.filter(number=chosen["at"]).first() if chosen["at"] else None
     if then is None or then.number == memory.head:
         chosen["at"], then = "", None
-    page = page_of(request, queries.listed_documents(memory, chosen), PER_PAGE)
-    counts = queries.chunk_counts(page.object_list, chosen["at"] or None)
+    page = page_of(request, queries.listed_documents(memory, chosen).values_list("pk", flat=True), PER_PAGE)
+    documents = queries.documents_in_order(page.object_list)
+    counts = queries.chunk_counts(documents, chosen["at"] or None)
     context = around(request, memory, "documents") | {
         "then": then,
         "form": form,
         "chosen": chosen,
         "page": page,
-        "documents": [(document, counts.get(document.pk, 0)) for document in page.object_list],
+        "documents": [(document, counts.get(document.pk, 0)) for document in documents],
         **queries.document_facets(memory),
     }
     return render(request, "memories/_documents.html" if request.htmx else "memories/documents.html", context)
