@@ -36,13 +36,25 @@ SORTS = {
     "made": ("-created_at", "pk"),
 }
 CHUNKS_A_PAGE = 50
+OPEN_SHOWN = 5
 LONG = timedelta(seconds=30)
 
 
 def open_job_count(workspace: Workspace, user: Any) -> int:
-    open_states = (Job.State.QUEUED, Job.State.RUNNING)
-    found = shown_jobs(jobs_visible_to(user).filter(workspace=workspace, state__in=open_states))
-    return found.distinct().count()
+    """Mostly there is none at all, which is asked first: who may know of which is a dear question on every page."""
+    at_work = Q(workspace=workspace, state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    if not Job.objects.filter(at_work).exists():
+        return 0
+    return shown_jobs(jobs_visible_to(user).filter(at_work)).distinct().count()
+
+
+def open_jobs_of(memory: Memory, user: Any) -> list[Job]:
+    """The newest ones that the person may know of; likewise."""
+    at_work = Q(memory=memory, state__in=OPEN)
+    if not Job.objects.filter(at_work).exists():
+        return []
+    found = jobs_visible_to(user).filter(at_work).distinct().select_related("created_by")
+    return list(found.order_by("-created_at")[:OPEN_SHOWN])
 
 
 def shown_jobs(found: QuerySet[Job]) -> QuerySet[Job]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
+from django.db import connections
 
 from collab.models import Membership, Role, User, Workspace
 from memories import mirror
@@ -110,3 +112,15 @@ def embedder(embedder_process: str, settings) -> str:
     """The site's embedder in this test is the real one; elsewhere there is none."""
     settings.EMBEDDER_SOCKET = embedder_process
     return embedder_process
+
+
+@pytest.fixture
+def no_connection_left(db) -> Iterator[None]:
+    """The application's threads have connections of their own, which would keep the test database from going."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

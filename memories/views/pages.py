@@ -23,12 +23,11 @@ PER_PAGE = 25
 
 def around(request: HttpRequest, memory: Memory, tab: str) -> dict[str, Any]:
     """What every page of a memory shows around its content."""
-    jobs = jobs_visible_to(request.user).filter(memory=memory, state__in=services.OPEN).distinct()
     return {
         "memory": memory,
         "tab": tab,
         "rights": queries.rights(request.user, memory),
-        "open_memory_jobs": list(jobs.select_related("created_by").order_by("-created_at")[:5]),
+        "open_memory_jobs": queries.open_jobs_of(memory, request.user),
     }
 
 

@@ -1,8 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from asgiref.sync import SyncToAsync
-from django.db import connections
 from django.test import Client
 
 from collab.models import Invitation, Membership, Role, User, Workspace
@@ -48,15 +46,3 @@ def own_place(charlie: User) -> Workspace:
 @pytest.fixture
 def invitation(workspace: Workspace, alice: User) -> tuple[Invitation, str]:
     return invite(workspace, Role.EDITOR, alice)
-
-
-@pytest.fixture
-def no_connection_left(db) -> Iterator[None]:
-    """The application's threads have connections of their own, which would keep the test database from going."""
-    yield
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )

@@ -21,7 +21,6 @@ from memories.models import Chunk, Memory
 from search import embedding
 from search.models import Turn
 from tests.collab.test_socket import _open as open_socket
-from tests.collab.test_socket import no_connection_left  # noqa: F401
 from tests.search.reading import (
     MODEL,
     RESTORES,
@@ -229,6 +228,7 @@ def test_a_streamed_answer_quotes_what_may_be_seen(name, world):
 # -- what open pages are told
 
 
+@pytest.mark.usefixtures("no_connection_left")
 @pytest.mark.django_db(transaction=True)
 def test_the_socket_tells_of_what_may_be_seen(world, workspace):
     async def story() -> dict[str, set[str]]:
