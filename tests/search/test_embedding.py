@@ -35,8 +35,15 @@ def test_the_web_process_loads_no_model_library():
 # -- the real one
 
 
+def healthy() -> dict:
+    """A page waits a quarter of a second for it, which a busy machine may need."""
+    while (said := embedding.health())["state"] == "away":
+        embedding.forget_health()
+    return said
+
+
 def test_it_serves_the_vectors_of_the_model(embedder):
-    health = embedding.health()
+    health = healthy()
     assert (health["state"], health["dimension"]) == ("ready", 384)
     texts = [
         "The white whale.",
@@ -75,7 +82,7 @@ def test_its_socket_is_its_users_alone(embedder):
 def test_a_second_one_on_the_same_socket_does_not_start(embedder):
     ran = subprocess.run([sys.executable, "-m", "search.embedder", embedder], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1 and "another embedder already listens" in ran.stderr
-    assert embedding.health()["state"] == "ready"
+    assert healthy()["state"] == "ready"
 
 
 def talk(path: str, data: bytes) -> bytes:
