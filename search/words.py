@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from django.db import connection
 from django.db.models import QuerySet
 
-from memories.models import Chunk, Memory
+from memories.models import Memory
 
 from . import table as tables
 from . import typos
 from .engine import bm25, tokens
 from .engine.fusion import Moments
 from .engine.languages import DEFAULT
+from .phrases import Phrases
 from .table import Table
 
 MOST_WORDS = 500
@@ -200,15 +202,7 @@ def _with_phrases(table: Table, scores: np.ndarray, asked: Asked) -> frozenset[i
         scores = np.where(_holding(table, words), scores, 0)
     rows = bm25.top(scores, CHECKED).tolist()
     by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
-    texts = Chunk.objects.filter(pk__in=by_chunk).values_list("pk", "text").iterator(chunk_size=200)
-    phrases = [_flat(" ".join(words)) for words in asked.phrases]
-    return frozenset(by_chunk[pk] for pk, text in texts if _has_all(_flat(text), phrases))
-
-
-def _flat(text: str) -> str:
-    return " ".join(tokens.fold(word) for word in tokens.words(text))
-
-
-def _has_all(text: str, phrases: list[str]) -> bool:
-    """Whole words, except in scripts that do not set words apart."""
-    return all(phrase in text if tokens.is_unspaced(phrase) else f" {phrase} " in f" {text} " for phrase in phrases)
+    phrases = Phrases(asked.phrases)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
+        return frozenset(by_chunk[pk] for pk, text in cursor if phrases.all_in(text))

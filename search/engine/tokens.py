@@ -24,7 +24,8 @@ LONGEST = 64
 
 # Python's \w leaves out combining marks, which would cut Hindi or Arabic words at their vowels.
 _MARKS = "".join(chr(point) for point in range(0x300, 0x10000) if unicodedata.category(chr(point))[0] == "M")
-WORD = re.compile(rf"[\w{_MARKS}]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
+INSIDE, SIGNS = rf"\w{_MARKS}", "\u2600-\u27bf\U0001f300-\U0001faff"  # of a word; each a word by itself
+WORD = re.compile(f"[{INSIDE}]+|[{SIGNS}]")
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # CJK

@@ -1,0 +1,50 @@
+"""Which texts hold a phrase: its words one after another, whatever stands between them."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from .engine import tokens
+
+_BETWEEN = rf"[^{tokens.INSIDE}{tokens.SIGNS}]"
+_SIGN = re.compile(f"[{tokens.SIGNS}]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_fold = lru_cache(10_000)(tokens.fold)  # to fold a whole text with a few dashes in it takes ten times as long
+
+
+class Phrases:
+    """All of several phrases, each given as its words."""
+
+    def __init__(self, phrases: Sequence[tuple[str, ...]]):
+        self._patterns = [_pattern([tokens.fold(word) for word in words]) for words in phrases]
+
+    def all_in(self, text: str) -> bool:
+        """Most texts are as they would be after folding, which takes longer than looking."""
+        return self._found(text.casefold()) or (not text.isascii() and self._found(_folded(text)))
+
+    def _found(self, text: str) -> bool:
+        return all(pattern.search(text) for pattern in self._patterns)
+
+
+def _folded(text: str) -> str:
+    return _FOREIGN.sub(lambda run: _fold(run[0]), tokens.compatible(text)).casefold()
+
+
+def _pattern(words: list[str]) -> re.Pattern[str]:
+    """Whole words, except in scripts that do not set words apart. Begins with letters, which the engine looks for much
+    faster than for the edge of a word."""
+    first, *more = map(re.escape, words)
+    written = first + "".join(map(_next, words, words[1:], more))
+    if tokens.is_unspaced("".join(words)):
+        return re.compile(written)
+    edge, end = f"(?<![{tokens.INSIDE}]{first})", f"(?![{tokens.INSIDE}])"
+    return re.compile(first + edge * _is_word(words[0]) + written[len(first) :] + end * _is_word(words[-1]))
+
+
+def _next(before: str, word: str, written: str) -> str:
+    return f"{_BETWEEN}{'+' if _is_word(before) and _is_word(word) else '*'}{written}"
+
+
+def _is_word(word: str) -> bool:
+    """And no sign, beside which nothing need stand."""
+    return not _SIGN.fullmatch(word)
