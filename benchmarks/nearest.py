@@ -189,14 +189,14 @@ class _World:
         from search.scope import Scope
 
         visible = visible_memories(self._people[share], Scope())
-        size = table_of(visible, Scope()).size
+        size = table_of(self._people[share], Scope()).size
         if size < NEAREST:
             return
         queries = _near(self._real, QUERIES, np.random.default_rng(3))
         hits, times, walked = 0, [], self._walks()
         for vector in queries:
             begun = time.perf_counter()
-            seen = table_of(visible, Scope())
+            seen = table_of(self._people[share], Scope())
             found = meaning.nearest(meaning.Question(vector, self._model), seen, POOL)
             times.append((time.perf_counter() - begun) * 1000)
             wanted = self._exact(visible, vector)

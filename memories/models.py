@@ -79,14 +79,6 @@ class MemoryQuerySet(models.QuerySet):
         return self.filter(may)
 
 
-def _known(user: Any) -> Q:
-    return (
-        Q(visibility__in=SHARED, workspace__in=memberships_of(user).values("workspace"))
-        | _own(user, tuple(Role))
-        | Q(pk__in=_people(user).values("memory"))
-    )
-
-
 def _workspaces(user: Any, roles: tuple[Role, ...]) -> models.QuerySet:
     return memberships_of(user, roles).values("workspace")
 

@@ -10,11 +10,12 @@ import numpy as np
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
+from memories.access import visible_sql
 from memories.models import Commit, Document, Memory
 
 from . import table
 from .scope import FAMILIES, Scope
-from .table import NEVER, Part, Table
+from .table import NEVER, Part, Reach, Table
 
 Test = Callable[[Part, np.ndarray], np.ndarray]
 
@@ -27,15 +28,11 @@ def visible_memories(user: Any, scope: Scope) -> QuerySet[Memory]:
     return visible.filter(workspace=scope.workspace) if scope.workspace is not None else visible
 
 
-def table_of(visible: QuerySet[Memory], scope: Scope, *, ever: bool = False) -> Table:
+def table_of(user: Any, scope: Scope, *, ever: bool = False) -> Table:
     """`ever`: whatever stood in any commit, also what was removed since."""
-    tests = [
-        *([_as_of(visible, scope.as_of)] if scope.as_of is not None else []),
-        *([_in_documents(_documents(visible, scope))] if scope.tags or scope.types or scope.path else []),
-        *([_in_commits(_commits(visible, scope))] if scope.author or scope.since or scope.until else []),
-    ]
+    reach, tests = _reach(user, scope), _tests(user, scope)
     if not tests and not ever:
-        return table.load(visible)
+        return table.load(reach)
     if scope.as_of is None and not ever:
         tests.append(lambda part, removed: removed == NEVER)
 
@@ -45,7 +42,31 @@ def table_of(visible: QuerySet[Memory], scope: Scope, *, ever: bool = False) -> 
             alive &= test(part, removed)
         return None if alive.all() else ~alive
 
-    return table.load(visible, dead)
+    return table.load(reach, dead)
+
+
+def _reach(user: Any, scope: Scope) -> Reach:
+    """As `visible_memories`."""
+    sql, params = visible_sql(user)
+    sql = f"m.id IN ({sql})"
+    if scope.memories is not None:
+        sql, params = f"{sql} AND m.id = ANY(%s)", (*params, list(scope.memories))
+    if scope.workspace is not None:
+        sql, params = f"{sql} AND m.workspace_id = %s", (*params, scope.workspace)
+    return Reach(sql, params)
+
+
+def _tests(user: Any, scope: Scope) -> list[Test]:
+    within = scope.tags or scope.types or scope.path
+    made = scope.author or scope.since or scope.until
+    if scope.as_of is None and not within and not made:
+        return []
+    visible = visible_memories(user, scope)
+    return [
+        *([_as_of(visible, scope.as_of)] if scope.as_of is not None else []),
+        *([_in_documents(_documents(visible, scope))] if within else []),
+        *([_in_commits(_commits(visible, scope))] if made else []),
+    ]
 
 
 def _as_of(visible: QuerySet[Memory], when: int | datetime) -> Test:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -69,16 +69,18 @@ def ask(text: str, memories: Collection[UUID]) -> Question:
 
 def nearest(question: Question, table: Table, most: int) -> dict[int, float]:
     """Rows of the table and their cosines, the nearest first, however far off."""
-    found = (_exact if table.size <= EXACT else _walked)(question, table, most)
+    return compared(question, table, most, ())[0]
+
+
+def compared(
+    question: Question, table: Table, most: int, besides: Collection[int]
+) -> tuple[dict[int, float], dict[int, float]]:
+    """As `nearest`; and the cosines of more chunks by primary key, of those that have a vector."""
+    ask = _exact if table.size <= EXACT else _walked
+    found, others = ask(_Asking(question, list(besides)), table, most)
     rows = table.find([chunk for chunk, _ in found])
     near = sorted(((1 - distance, rows[chunk]) for chunk, distance in found if chunk in rows), key=_best_first)
-    return {row: cosine for cosine, row in near[:most]}
-
-
-def cosines(question: Question, chunks: Collection[int]) -> dict[int, float]:
-    """By primary key, of those that have a vector."""
-    found = _distances(question, "vector", "chunk_id = ANY(%s)", list(chunks))
-    return {chunk: 1 - distance for chunk, distance in found}
+    return {row: cosine for cosine, row in near[:most]}, {chunk: 1 - distance for chunk, distance in others}
 
 
 def vector_of(chunk: int) -> Question:
@@ -104,33 +106,49 @@ def _embedded(text: str, model: EmbeddingModel) -> np.ndarray:
     return kept
 
 
-def _exact(question: Question, table: Table, most: int) -> list[tuple[int, float]]:
+Distances = list[tuple[int, float]]  # by primary key of the chunk
+
+
+class _Asking(NamedTuple):
+    """`besides` are compared in the same query: a journey to the database costs as much as the distances."""
+
+    question: Question
+    besides: list[int]
+
+    def distances(self, stored: str, among: str, values: Collection[Any], most: int) -> tuple[Distances, Distances]:
+        """The nearest first; and those of the others."""
+        vector, model = HalfVector(self.question.vector).to_text(), self.question.model.pk
+        sql = DISTANCES.format(stored=stored, among=among)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [vector, model, values, most, vector, model, self.besides])
+            rows = cursor.fetchall()
+        found = [(chunk, distance) for chunk, distance, other in rows if not other]
+        return found, [(chunk, distance) for chunk, distance, other in rows if other]
+
+
+# Written out, as putting the query together took longer than its answer.
+DISTANCES = """
+(SELECT chunk_id, {stored} <=> %s::halfvec AS distance, false FROM search_embedding
+    WHERE model_id = %s AND {among} ORDER BY distance LIMIT %s)
+UNION ALL
+SELECT chunk_id, vector <=> %s::halfvec, true FROM search_embedding WHERE model_id = %s AND chunk_id = ANY(%s)
+"""
+
+
+def _exact(asking: _Asking, table: Table, most: int) -> tuple[Distances, Distances]:
     dead = table.rows - table.size
     if dead > most:
-        return _distances(question, "vector", "chunk_id = ANY(%s)", table.living().tolist(), most)
-    return _distances(question, "vector", "memory_id = ANY(%s)", table.memories, most + dead)
+        return asking.distances("vector", "chunk_id = ANY(%s)", table.living().tolist(), most)
+    return asking.distances("vector", "memory_id = ANY(%s)", table.memories, most + dead)
 
 
-def _walked(question: Question, table: Table, most: int) -> list[tuple[int, float]]:
+def _walked(asking: _Asking, table: Table, most: int) -> tuple[Distances, Distances]:
     """By the index, so the distance is of what it has; of rows that do not count more are asked for."""
     most = min(most * table.rows // table.size, MOST_ASKED)
-    stored = f"vector::halfvec({question.model.dimensions:d})"
+    stored = f"vector::halfvec({asking.question.model.dimensions:d})"
     breadth = max(most, WIDE if table.rows >= LARGE else BREADTH)
     if breadth == BREADTH:
-        return _distances(question, stored, "memory_id = ANY(%s)", table.memories, most)
+        return asking.distances(stored, "memory_id = ANY(%s)", table.memories, most)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(breadth)])
-        return _distances(question, stored, "memory_id = ANY(%s)", table.memories, most)
-
-
-def _distances(
-    question: Question, stored: str, among: str, values: Collection[Any], most: int | None = None
-) -> list[tuple[int, float]]:
-    """(chunk, distance), the nearest first. Written out, as putting the query together took longer than its answer."""
-    query = (
-        f"SELECT chunk_id, {stored} <=> %s::halfvec AS distance FROM search_embedding"
-        f" WHERE model_id = %s AND {among} ORDER BY distance LIMIT %s"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(query, [HalfVector(question.vector).to_text(), question.model.pk, values, most])
-        return cursor.fetchall()
+        return asking.distances(stored, "memory_id = ANY(%s)", table.memories, most)

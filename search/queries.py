@@ -19,7 +19,7 @@ from memories.models import Chunk, Memory
 
 from . import meaning, reranking, snippets, typos
 from .engine import fusion, tokens
-from .filters import table_of, visible_memories
+from .filters import table_of
 from .meaning import Question
 from .models import EmbeddingModel
 from .scope import Scope
@@ -99,8 +99,7 @@ def search(
     asked = Asked.of(text, phrase=mode == "phrase")
     if asked is None:
         return Found([], notes)
-    visible = visible_memories(user, scope)
-    table = table_of(visible, scope)
+    table = table_of(user, scope)
     question = meaning.ask(text, table.memories) if mode in ("hybrid", "semantic") and table.size else Question()
     notes += question.notes
     done = mode if question.vector is not None or mode not in ("hybrid", "semantic") else "keyword"
@@ -113,8 +112,7 @@ def search(
 
 def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0) -> Found:
     """Passages that mean nearly what a passage does, which the person must be allowed to see; without itself."""
-    visible = visible_memories(user, scope)
-    table = table_of(visible, scope)
+    table = table_of(user, scope)
     question = meaning.vector_of(chunk.pk)
     if question.vector is None:
         return Found([], question.notes)
@@ -142,23 +140,20 @@ def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
     words = by_words(table, asked, DEEP, fuzzy=mode == "fuzzy")
     if question.vector is None:
         return _Ranked(words.ranking, {row: float(words.scores[row]) for row in words.ranking}, {}, words)
-    near = meaning.nearest(question, table, POOL)
+    first = words.ranking[:POOL] if mode != "semantic" else []
+    chunks = table.chunk(first)
+    near, others = meaning.compared(question, table, POOL, chunks)
     near = {row: cosine for row, cosine in near.items() if words.allows(row)}
     if mode == "semantic":
         return _Ranked(list(near), near, near, words)
     near = {row: cosine for row, cosine in near.items() if cosine >= meaning.LEAST_COSINE}
-    return _blended(table, words, near, question)
+    cosines = {row: others.get(chunk, 0.0) for row, chunk in zip(first, chunks, strict=True)} | near
+    return _blended(words, near, cosines)
 
 
-def _blended(table: Table, words: Words, near: dict[int, float], question: Question) -> _Ranked:
+def _blended(words: Words, near: dict[int, float], cosines: dict[int, float]) -> _Ranked:
     """The best of both legs by both scores; after them, what was found by words alone further down."""
-    first = words.ranking[:POOL]
-    chunks = dict(zip(table.chunk(unknown := [row for row in first if row not in near]), unknown, strict=True))
-    compared = {chunks[pk]: cosine for pk, cosine in meaning.cosines(question, chunks).items()}
-    scores = {
-        row: fusion.blend(near.get(row, compared.get(row, 0.0)), words.moments.standing(words.scores[row]))
-        for row in {*first, *near}
-    }
+    scores = {row: fusion.blend(cosine, words.moments.standing(words.scores[row])) for row, cosine in cosines.items()}
     best = sorted(scores, key=lambda row: (-scores[row], row))
     shown = {row: fusion.shown(score) for row, score in scores.items()}
     rest = [row for row in words.ranking[POOL:] if row not in scores]

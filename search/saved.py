@@ -14,6 +14,7 @@ from memories.models import Commit
 
 from . import queries
 from .address import Address
+from .filters import visible_memories
 from .models import SavedSearch
 
 MOST = 100  # of one person in a workspace
@@ -51,7 +52,7 @@ def news(search: SavedSearch) -> tuple[int, bool]:
     Where nothing was committed since, nothing is searched.
     """
     address = address_of(search.params)
-    visible = queries.visible_memories(search.user, address.scope)
+    visible = visible_memories(search.user, address.scope)
     since = search.last_seen_at
     if address.scope.as_of or not Commit.objects.filter(memory__in=visible, time__gt=since).exists():
         return 0, False

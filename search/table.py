@@ -4,20 +4,21 @@ What a segment of postings says never changes, so it is kept between searches: i
 that were asked for. Which segments a search reads is asked anew each time, with the rights in the query.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.db import connection
 from django.db.models import QuerySet
 
 from memories.models import Chunk, Memory
 
 from .engine import bm25
 from .keeping import Kept
-from .models import Posting, Segment
+from .models import Segment
 from .postings import split
 
 KEPT = 96 << 20  # bytes of columns and postings
@@ -63,14 +64,15 @@ class Table:
     def memories(self) -> list[UUID]:
         return list(dict.fromkeys(part.memory for part in self.parts))
 
-    def chunk(self, rows: Iterable[int]) -> list[int]:
+    def chunk(self, rows: Sequence[int]) -> list[int]:
         """Primary keys."""
-        starts = self._starts
-        return [
-            int(part.columns.chunks[row - part.start])
-            for row in rows
-            for part in [self.parts[int(np.searchsorted(starts, row, "right")) - 1]]
-        ]
+        places = np.asarray(rows, np.int64)
+        found = np.zeros(len(places), np.int64)
+        owners = self._owners(places)
+        for owner in np.unique(owners).tolist():
+            part, own = self.parts[owner], owners == owner
+            found[own] = part.columns.chunks[places[own] - part.start]
+        return found.tolist()
 
     def find(self, chunks: Collection[int]) -> dict[int, int]:
         """Rows by primary key, of those that are in the table and count."""
@@ -93,11 +95,14 @@ class Table:
     def by_memory(self, rows: np.ndarray) -> dict[UUID, int]:
         """How many of the rows lie in each memory."""
         counts: dict[UUID, int] = {}
-        places = np.searchsorted(self._starts, rows, "right") - 1
-        for place, count in zip(*np.unique(places, return_counts=True), strict=True):
+        for place, count in zip(*np.unique(self._owners(rows), return_counts=True), strict=True):
             memory = self.parts[int(place)].memory
             counts[memory] = counts.get(memory, 0) + int(count)
         return counts
+
+    def _owners(self, rows: np.ndarray) -> np.ndarray:
+        """Places of the parts that rows lie in."""
+        return np.searchsorted(self._starts, rows, "right") - 1
 
     @cached_property
     def _starts(self) -> np.ndarray:
@@ -107,16 +112,33 @@ class Table:
 Dead = Callable[[Part, np.ndarray], np.ndarray | None]
 
 
-def load(visible: QuerySet[Memory], dead: Dead | None = None) -> Table:
+class Reach(NamedTuple):
+    """What is true, as SQL, of the rows `m` of the memories that are searched."""
+
+    sql: str
+    params: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, memories: QuerySet[Memory]) -> "Reach":
+        sql, params = memories.order_by().values("pk").query.sql_with_params()
+        return cls(f"m.id IN ({sql})", params)
+
+
+# Written out, as the ones below: putting a query together takes longer than its answer.
+SEGMENTS = """
+SELECT s.id, m.id, m.head_hash, s.size, s.terms, s.languages
+FROM search_segment AS s JOIN memories_memory AS m ON m.id = s.memory_id WHERE {} ORDER BY m.id, s.last
+"""
+COUNTS = "SELECT segment_id, term, count FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)"
+PLACES = "SELECT segment_id, term, data FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)"
+
+
+def load(reach: Reach, dead: Dead | None = None) -> Table:
     """`dead`, given a part and the commit that removed each of its chunks, says which do not count (None: no chunk);
     by default those that were removed."""
-    found = (
-        Segment.objects.filter(memory__in=visible)
-        .order_by("memory", "last")
-        .values_list("pk", "memory", "memory__head_hash", "size", "terms", "languages")
-    )
+    rows = _rows(SEGMENTS.format(reach.sql), reach.params)
     parts, start, terms, languages = [], 0, 0, set()
-    columns = _columns([pk for pk, *_ in rows]) if (rows := list(found)) else {}
+    columns = _columns([pk for pk, *_ in rows])
     for pk, memory, head, size, total, names in rows:
         if pk not in columns:
             continue  # merged into another since it was listed
@@ -128,6 +150,12 @@ def load(visible: QuerySet[Memory], dead: Dead | None = None) -> Table:
         part.dead = dead(part, removed[part.pk]) if dead else _or_none(removed[part.pk] != NEVER)
     living = start - sum(int(part.dead.sum()) for part in parts if part.dead is not None)
     return Table(parts, start, living, terms / max(start, 1), sorted(languages))
+
+
+def _rows(sql: str, params: Iterable[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
 
 
 def _or_none(dead: np.ndarray) -> np.ndarray | None:
@@ -192,8 +220,7 @@ def counts(table: Table, terms: Collection[str]) -> dict[str, dict[int, int]]:
 
 
 def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
-    wanted = Posting.objects.filter(segment__in={pk for pk, _ in unknown}, term__in={term for _, term in unknown})
-    known = {(pk, term): count for pk, term, count in wanted.values_list("segment", "term", "count")}
+    known = {(pk, term): count for pk, term, count in _rows(COUNTS, _wanted(unknown))}
     for pk, term in unknown:
         count = known.get((pk, term), 0)
         _kept.put(("count", pk, term), count, 120)
@@ -209,10 +236,14 @@ def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, 
     missing = set(keys) - set(found)
     if missing:
         lengths = {part.pk: part.columns.lengths for part in table.parts}
-        asked = Posting.objects.filter(segment__in={pk for pk, _ in missing}, term__in={term for _, term in missing})
-        for pk, term, data in asked.values_list("segment", "term", "data").iterator():
+        for pk, term, data in _rows(PLACES, _wanted(missing)):
             if (pk, term) in missing:
                 places, times = split(data)
                 found[pk, term] = places, bm25.impacts(times, lengths[pk][places], mean)
                 _kept.put(("impacts", pk, term, mean), found[pk, term], 2 * len(data) + 200)
     return found
+
+
+def _wanted(keys: Collection[tuple[int, str]]) -> tuple[list[int], list[str]]:
+    """Segments and terms; together they are more than the pairs that are wanted."""
+    return list({pk for pk, _ in keys}), list({term for _, term in keys})

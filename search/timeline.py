@@ -44,7 +44,7 @@ def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) 
         return Found(engine.timeline([]))
     visible = visible_memories(user, scope)
     # what stood at a moment says nothing about its past: the moment only ends the view, below
-    table = table_of(visible, replace(scope, as_of=None), ever=True)
+    table = table_of(user, replace(scope, as_of=None), ever=True)
     words = table.chunk(by_words(table, asked, MOST).ranking)
     near, notes = _by_meaning(table, text)
     versions = _versions(Chunk.objects.filter(memory__in=visible), {*words, *near})

@@ -17,7 +17,7 @@ from .engine import bm25, tokens
 from .engine.fusion import Moments
 from .engine.languages import DEFAULT
 from .phrases import Phrases
-from .table import Table
+from .table import Reach, Table
 
 MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
@@ -107,7 +107,7 @@ def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> W
 
 def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:
     """Primary keys of the present chunks that match best, at most CHECKED."""
-    table = tables.load(memories)
+    table = tables.load(Reach.of(memories))
     return table.chunk(by_words(table, asked, CHECKED).ranking)
 
 

@@ -200,11 +200,11 @@ def test_a_long_passage_is_shown_from_the_sentence_that_was_asked_for(rows, alic
 def test_more_hits_cost_no_more_queries(rows, alice, meaning, django_assert_num_queries):
     rows(WHALE)
     meaning()
-    with django_assert_num_queries(9):  # two of them open and close a transaction inside the test's own
+    with django_assert_num_queries(8):
         search(alice, "whale")
     rows({f"{place}.txt": ["another whale"] for place in range(15)}, name="Other")
     meaning()
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         assert len(search(alice, "whale").hits) == 17
 
 

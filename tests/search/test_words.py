@@ -200,7 +200,11 @@ def test_many_small_commits_search_as_one_large_one(rows, monkeypatch):
     sizes = list(Segment.objects.filter(memory=slowly).order_by("last").values_list("size", flat=True))
     assert sum(sizes) == 23 and len(sizes) <= 6, sizes
     asked = Asked.of(" ".join(texts[7].split()[:6]))
-    one, other = (by_words(table.load(Memory.objects.filter(pk=row.pk)), asked, 10).scores for row in (slowly, at_once))
+
+    def reach_of(row: Memory) -> table.Reach:
+        return table.Reach.of(Memory.objects.filter(pk=row.pk))
+
+    one, other = (by_words(table.load(reach), asked, 10).scores for reach in map(reach_of, (slowly, at_once)))
     assert np.allclose(one, other) and one.argmax() == 7
 
 
