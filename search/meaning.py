@@ -118,9 +118,9 @@ class _Asking(NamedTuple):
     def distances(self, stored: str, among: str, values: Collection[Any], most: int) -> tuple[Distances, Distances]:
         """The nearest first; and those of the others."""
         vector, model = HalfVector(self.question.vector).to_text(), self.question.model.pk
-        sql = DISTANCES.format(stored=stored, among=among)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [vector, model, values, most, vector, model, self.besides])
+            sql = DISTANCES.format(stored=stored, among=among)
+            cursor.execute(sql, [vector, model, values, most, model, self.besides])
             rows = cursor.fetchall()
         found = [(chunk, distance) for chunk, distance, other in rows if not other]
         return found, [(chunk, distance) for chunk, distance, other in rows if other]
@@ -128,10 +128,12 @@ class _Asking(NamedTuple):
 
 # Written out, as putting the query together took longer than its answer.
 DISTANCES = """
-(SELECT chunk_id, {stored} <=> %s::halfvec AS distance, false FROM search_embedding
+WITH asked AS (SELECT %s::halfvec AS vector)
+(SELECT chunk_id, {stored} <=> (SELECT vector FROM asked) AS distance, false FROM search_embedding
     WHERE model_id = %s AND {among} ORDER BY distance LIMIT %s)
 UNION ALL
-SELECT chunk_id, vector <=> %s::halfvec, true FROM search_embedding WHERE model_id = %s AND chunk_id = ANY(%s)
+SELECT chunk_id, vector <=> (SELECT vector FROM asked), true FROM search_embedding
+    WHERE model_id = %s AND chunk_id = ANY(%s)
 """
 
 

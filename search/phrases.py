@@ -7,7 +7,6 @@ from functools import lru_cache
 from .engine import tokens
 
 _BETWEEN = rf"[^{tokens.INSIDE}{tokens.SIGNS}]"
-_SIGN = re.compile(f"[{tokens.SIGNS}]")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _fold = lru_cache(10_000)(tokens.fold)  # to fold a whole text with a few dashes in it takes ten times as long
 
@@ -38,13 +37,10 @@ def _pattern(words: list[str]) -> re.Pattern[str]:
     if tokens.is_unspaced("".join(words)):
         return re.compile(written)
     edge, end = f"(?<![{tokens.INSIDE}]{first})", f"(?![{tokens.INSIDE}])"
-    return re.compile(first + edge * _is_word(words[0]) + written[len(first) :] + end * _is_word(words[-1]))
+    edge, end = edge * (not tokens.is_sign(words[0])), end * (not tokens.is_sign(words[-1]))
+    return re.compile(first + edge + written[len(first) :] + end)
 
 
 def _next(before: str, word: str, written: str) -> str:
-    return f"{_BETWEEN}{'+' if _is_word(before) and _is_word(word) else '*'}{written}"
-
-
-def _is_word(word: str) -> bool:
-    """And no sign, beside which nothing need stand."""
-    return not _SIGN.fullmatch(word)
+    """Beside a sign nothing need stand."""
+    return f"{_BETWEEN}{'*' if tokens.is_sign(before) or tokens.is_sign(word) else '+'}{written}"

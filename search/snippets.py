@@ -2,7 +2,7 @@
 snippet are our own."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -13,34 +13,50 @@ LENGTH = 280  # characters of a snippet
 LOOKED_AT = 20_000  # characters of a passage
 
 
+class _Vocabulary:
+    """Words of one language by the terms they are under: what stands in one text mostly stood in another before."""
+
+    most = 50_000  # words, some 17 MB; then it begins anew
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._under: dict[str, tuple[str, ...]] = {}
+
+    def among(self, words: set[str], terms: frozenset[str], language: str) -> set[str]:
+        """Which of the words are under one of the terms."""
+        if len(self._known) > self.most:
+            self.__init__()
+        found = set()
+        for word in words - self._known:
+            own = tokens.word_terms(tokens.compatible(word), language)
+            if not terms.isdisjoint(own):
+                found.add(word)
+            if word.isascii():  # a run without spaces is not met again
+                for term in own:
+                    self._under[term] = (*self._under.get(term, ()), word)
+                self._known.add(word)
+        return found.union(word for term in terms for word in self._under.get(term, ()) if word in words)
+
+
+_vocabularies: dict[str, _Vocabulary] = {}
+
+
 class Marker:
-    """Knows which words are under the terms of a query; made once for all hits, as they share most of their words."""
+    """Knows which words are under the terms of a query."""
 
     def __init__(self, terms: Collection[str]):
         self._terms = frozenset(terms)
-        self._seen: dict[str, set[str]] = {}
-        self._asked: dict[str, set[str]] = {}
         self._pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in self._terms)
 
     def marks(self, text: str, language: str) -> list[tuple[int, int]]:
         """Where the words that were asked for begin and end in the text."""
-        asked = self._asked_among(set(tokens.WORD.findall(text)), language)
-        if not asked:
-            return []
+        vocabulary = _vocabularies.setdefault(language, _Vocabulary())
         found: list[tuple[int, int]] = []
-        for word in tokens.WORD.finditer(text):
-            if word[0] in asked:
-                unspaced = not word[0].isascii() and tokens.is_unspaced(word[0])
-                found += self._within(text, *word.span()) if unspaced else [word.span()]
-        return found
-
-    def _asked_among(self, words: set[str], language: str) -> set[str]:
-        seen, asked = self._seen.setdefault(language, set()), self._asked.setdefault(language, set())
-        for word in words - seen:
-            if not self._terms.isdisjoint(tokens.word_terms(tokens.compatible(word), language)):
-                asked.add(word)
-        seen |= words
-        return words & asked
+        for word in vocabulary.among(set(tokens.WORD.findall(text)), self._terms, language):
+            unspaced = not word.isascii() and tokens.is_unspaced(word)
+            for span in _places(word, text):
+                found += self._within(text, *span) if unspaced else [span]
+        return sorted(found)
 
     def _within(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
         """Of a run without spaces: pairs that were asked for, joined where they meet; if none were, characters."""
@@ -54,6 +70,18 @@ class Marker:
             else:
                 spans.append((place, place + width))
         return spans
+
+
+def _places(word: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where it stands by itself. Of the words of a text few were asked for: to look for them is faster than to look at
+    each word again."""
+    sign = tokens.is_sign(word)
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if sign or not (tokens.goes_on(text[start - 1 : start]) or tokens.goes_on(text[end : end + 1])):
+            yield start, end
+        start = text.find(word, end)
 
 
 def snippet(text: str, marker: Marker, language: str) -> SafeString:

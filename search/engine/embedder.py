@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from memories.engine.errors import MemvidError, UsageError
+from search.engine import questions
 from search.engine.local import device_of, folder_of, quiet_libraries, supports_bfloat16
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -53,6 +54,7 @@ class Embedder:
         self._model = model
         self._settings = settings
         self.dimension: int = model.get_embedding_dimension()
+        self._questions = questions.of(model, lambda texts: self._encode(model.encode_query, texts))
 
     @classmethod
     def load(
@@ -110,7 +112,7 @@ class Embedder:
     def embed_queries(self, texts: list[str]) -> np.ndarray:
         """float32 (len(texts), dimension), each row of length 1; all in one batch, so a few at a time."""
         with _one_thread():
-            return self._encode(self._model.encode_query, texts)
+            return self._questions(texts)
 
     def _encode(self, encode: Callable[..., np.ndarray], texts: list[str]) -> np.ndarray:
         return encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)

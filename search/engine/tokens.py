@@ -26,6 +26,8 @@ LONGEST = 64
 _MARKS = "".join(chr(point) for point in range(0x300, 0x10000) if unicodedata.category(chr(point))[0] == "M")
 INSIDE, SIGNS = rf"\w{_MARKS}", "\u2600-\u27bf\U0001f300-\U0001faff"  # of a word; each a word by itself
 WORD = re.compile(f"[{INSIDE}]+|[{SIGNS}]")
+_INSIDE, _SIGN = re.compile(f"[{INSIDE}]"), re.compile(f"[{SIGNS}]")
+_ASCII = "\x7f"
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # CJK
@@ -50,6 +52,16 @@ def words(text: str) -> list[str]:
 def compatible(text: str) -> str:
     """A word or text as it is, in the form that `word_terms` takes."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def goes_on(letter: str) -> bool:
+    """Whether a word goes on with it; with nothing it does not."""
+    return letter.isalnum() or letter == "_" or (letter > _ASCII and _INSIDE.match(letter) is not None)
+
+
+def is_sign(word: str) -> bool:
+    """Whether it is a word by itself, whatever stands beside it."""
+    return word > _ASCII and _SIGN.fullmatch(word) is not None
 
 
 def is_unspaced(text: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from memories.engine.errors import MemvidError, UsageError
 from search.engine import embedder as module
+from search.engine import questions
 from search.engine.embedder import DEFAULT_MODEL, Embedder, ModelMissing, supports_bfloat16
 
 TEXTS = [
@@ -177,3 +178,22 @@ def test_bfloat16_is_used_only_where_the_processor_has_it(tmp_path):
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : fpu {flags}\n")
         assert supports_bfloat16(tmp_path / "cpuinfo") is expected
     assert not supports_bfloat16(tmp_path / "absent")
+
+
+def test_a_question_means_the_same_by_the_short_way(embedder):
+    if not supports_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16, so questions go the usual way")
+    assert isinstance(embedder._questions, questions.Questions)
+    asked = ["what did the old man say", "winter", "word " * 400, "Ünïcödé 東京", "", "?"]  # one is cut, one is empty
+    usual = embedder._encode(embedder._model.encode_query, asked)
+    assert ((embedder.embed_queries(asked) * usual).sum(1) > 0.999).all()
+    assert ((np.stack([embedder.embed_query(text) for text in asked]) * usual).sum(1) > 0.999).all()
+
+
+def test_a_model_that_is_built_otherwise_is_asked_itself(embedder, monkeypatch):
+    monkeypatch.setattr(questions.Questions, "_normed", lambda self, rows, norm: rows)
+
+    def encode(texts):
+        return embedder._encode(embedder._model.encode_query, texts)
+
+    assert questions.of(embedder._model, encode) is encode
