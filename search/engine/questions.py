@@ -19,7 +19,7 @@ Encode = Callable[[list[str]], np.ndarray]
 
 
 def of(model: Any, encode: Encode) -> Encode:
-    """A faster `encode`, where the model is one of bfloat16 on a processor of the kind that is written out here and both
+    """A faster `encode`, where the model is of the kind that is written out here, in bfloat16 on a processor, and both
     say the same; else `encode` itself."""
     try:
         fast = Questions(model) if _fits(model) else None
