@@ -116,7 +116,8 @@ def _memory(rows: Any, name: str, workspace: Workspace, world: World) -> Memory:
     word, run = WORDS[name]
     texts = {
         f"folder-{word}/{word}.txt": [
-            f"The {word} gate opens at noon. Nobody may pass the {word} without a key.", f"{run}は会議室にある。",
+            f"The {word} gate opens at noon. Nobody may pass the {word} without a {word} key.",
+            f"{run}は会議室にある。",
             SHARED_TEXT,
         ],
         f"more-{word}.py": [f"A whale and a {word} swim in the sea, whale after whale."],
