@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from memories.models import Memory
 
 from .events import user_group, workspace_group
+from .live.rights import person_of
 from .models import User, Workspace
 
 NOT_LOGGED_IN, NOT_ALLOWED = 4401, 4403
@@ -54,11 +55,17 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         await self.send_json(event)
 
     async def rights_changed(self, event: dict[str, Any]) -> None:
-        """What they may see of the lists is another now."""
-        if not await self._is_member():
+        """What they may see of the lists is another now, or they have logged out."""
+        if not await self._is_logged_in():
+            await self.close(NOT_LOGGED_IN)
+        elif not await self._is_member():
             await self.close(NOT_ALLOWED)
         else:
             await self.send_json({"type": event["type"]})
+
+    @database_sync_to_async
+    def _is_logged_in(self) -> bool:
+        return self._person().is_authenticated
 
     @database_sync_to_async
     def _is_member(self) -> bool:
@@ -74,12 +81,12 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
         return Memory.objects.with_jobs_for(self._person()).filter(pk=memory).exists()
 
     def _person(self) -> User | AnonymousUser:
-        """As they are now: who was deactivated since the page opened is nobody any more."""
-        return User.objects.filter(pk=self.user.pk, is_active=True).first() or AnonymousUser()
+        """As they are now: who was logged out or deactivated since the page opened is nobody any more."""
+        return person_of(self.scope["session"].session_key) or AnonymousUser()
 
     @database_sync_to_async
     def _may_comment(self, memory: UUID) -> bool:
-        return Memory.objects.known_to(self.user).filter(pk=memory).exists()
+        return Memory.objects.known_to(self._person()).filter(pk=memory).exists()
 
 
 class Nowhere(AsyncJsonWebsocketConsumer):

@@ -206,11 +206,13 @@ def listed_jobs(workspace: Workspace, user: User, chosen: dict[str, Any]) -> Que
 
 
 def file_counts(jobs: list[Job]) -> dict[Any, dict[str, int]]:
-    """By job: how many files there are in each state, and `all`."""
+    """By job: how many files there are in each state, `all`, and those that can be tried `again`."""
     counts: dict[Any, dict[str, int]] = {}
-    rows = JobFile.objects.filter(job__in=[job.pk for job in jobs]).values("job", "state").annotate(n=Count("*"))
-    for row in rows:
-        of_job = counts.setdefault(row["job"], {"all": 0})
+    rows = JobFile.objects.filter(job__in=[job.pk for job in jobs]).values("job", "state")
+    failed = Q(state=JobFile.State.FAILED) & ~Q(staged="")
+    for row in rows.annotate(n=Count("*"), again=Count("pk", filter=failed)):
+        of_job = counts.setdefault(row["job"], {"all": 0, "again": 0})
+        of_job["again"] += row["again"]
         of_job[row["state"]] = row["n"]
         of_job["all"] += row["n"]
     return counts

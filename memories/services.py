@@ -102,6 +102,9 @@ OPEN = (Job.State.RECEIVING, Job.State.QUEUED, Job.State.RUNNING)
 ENDED = (Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED)
 
 
+GONE = "these files are no longer on the server: choose them again and upload them"
+
+
 class CannotRetry(Exception):
     """One line: why not, and what to do."""
 
@@ -159,13 +162,25 @@ def retry_job(job: Job) -> None:
     _queue_again(job)
 
 
+def can_retry(job: Job, again: int) -> bool:
+    """Whether a retry could change anything; `again` of the files of an upload are still here for one."""
+    if job.kind != Job.Kind.UPLOAD:
+        return job.state in (Job.State.FAILED, Job.State.CANCELLED)
+    whole = job.state in (Job.State.FAILED, Job.State.CANCELLED) and (
+        job.params.get("text") or job.params.get("sync_roots")
+    )
+    return job.state in ENDED and bool(again or whole)
+
+
 @transaction.atomic
 def retry_files(job: Job, files: Iterable[JobFile]) -> None:
-    """Those that the server still has. Raises CannotRetry."""
-    here = [file.pk for file in files if staging.is_there(job.pk, file.staged)]
+    """Those that the server still has, and that may go well this time. Raises CannotRetry."""
+    text = bool(job.params.get("text"))  # a pasted one waits in the job itself
+    here = [file.pk for file in files if text or staging.is_there(job.pk, file.staged)]
     removes = bool(job.params.get("sync_roots")) and job.state != Job.State.DONE
-    if not here and not removes:
-        raise CannotRetry("these files are no longer on the server: choose them again and upload them")
+    if not (here or removes or text):
+        kept = job.files.filter(state=JobFile.State.FAILED).exclude(staged="").exists()
+        raise CannotRetry(GONE if kept else "the same files would fail again: mend them, then upload them anew")
     _queue_again(job)
     job.files.filter(pk__in=here).update(state=JobFile.State.WAITING, reason="")
 

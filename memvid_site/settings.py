@@ -59,6 +59,28 @@ def kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
+def oidc_apps() -> list[dict]:
+    """The OpenID Connect provider, where one is set up."""
+    issuer, client = os.environ.get("OIDC_ISSUER", "").rstrip("/"), os.environ.get("OIDC_CLIENT_ID", "")
+    if not issuer:
+        return []
+    if urlparse(issuer).scheme not in ("https", "http") or not urlparse(issuer).netloc:
+        raise ImproperlyConfigured(
+            f"OIDC_ISSUER is {issuer!r}: write the provider's address, as https://login.example.org"
+        )
+    if not client:
+        raise ImproperlyConfigured("OIDC_CLIENT_ID is missing: write the name that this site has at the provider")
+    return [
+        {
+            "provider_id": "oidc",
+            "name": os.environ.get("OIDC_NAME") or "Single sign-on",
+            "client_id": client,
+            "secret": os.environ.get("OIDC_CLIENT_SECRET", ""),
+            "settings": {"server_url": issuer, "email_authentication": env_flag("OIDC_TRUST_EMAIL")},
+        }
+    ]
+
+
 # -- where things are
 
 MEMVID_DATA_DIR = Path(os.environ.get("MEMVID_DATA_DIR") or BASE_DIR / ".run" / "data").resolve()
@@ -92,7 +114,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    "collab.sso",
     "auditlog",
     "collab",
     "memories",
@@ -235,19 +257,9 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_ADAPTER = "collab.accounts.AccountAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Memvid Workspace"
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": []}}
-if os.environ.get("OIDC_ISSUER"):
-    SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"].append(
-        {
-            "provider_id": "oidc",
-            "name": os.environ.get("OIDC_NAME", "Single sign-on"),
-            "client_id": os.environ.get("OIDC_CLIENT_ID", ""),
-            "secret": os.environ.get("OIDC_CLIENT_SECRET", ""),
-            "settings": {"server_url": os.environ["OIDC_ISSUER"]},
-        }
-    )
-# Chromium applies form-action to redirects too: the log-in form leads to the issuer's page.
-OIDC_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlparse(url)) for url in env_list("OIDC_ISSUER")]
+SOCIALACCOUNT_ADAPTER = "collab.sso.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": oidc_apps()}}
 MEMVID_OPEN_SIGNUP = env_flag("MEMVID_OPEN_SIGNUP", True)
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
@@ -270,7 +282,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF, *OIDC_ORIGINS],
+        "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
 }

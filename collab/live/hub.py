@@ -155,4 +155,4 @@ class Hub:
                     room.look_again(rights=True)
         elif kind == "rights.changed":
             for room in self.rooms.values():
-                room.recheck(message["user"])
+                room.recheck(message.get("user"))

@@ -175,9 +175,10 @@ class Room:
             for member in list(self.members):
                 member.recheck()
 
-    def recheck(self, user: int) -> None:
+    def recheck(self, user: int | None) -> None:
+        """Of that person, or of everybody."""
         for member in list(self.members):
-            if member.user == user:
+            if user in (None, member.user):
                 member.recheck()
 
     # -- presence

@@ -21,6 +21,7 @@ from .room import AWAY, Full, Member, Room
 from .updates import check
 
 LONGEST_WAIT, MOST_UPDATES = 20.0, 200
+MOST_SEQ = (1 << 63) - 1
 NEW_GENERATION = "the document began anew since this page was opened"
 
 
@@ -50,7 +51,7 @@ async def live(request: HttpRequest, pk: UUID, number: int) -> JsonResponse:
         return JsonResponse(await _answer(request, pk, number))
     except Refused as error:
         return _error(error.status, str(error))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return _error(400, "the request was not understood: reload the page")
     except RequestDataTooBig:
         return _error(413, "it is more than 4 MB at once: send fewer updates")
@@ -78,9 +79,9 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     waiter = Waiter(user.pk)
     async with hub().inside(subject, waiter) as room:
         saved, refused = await _store(room, waiter, updates)
-        since = asked.get("since")
+        since = _since(asked)
         if not updates and since is not None:
-            await _await_news(subject.live, int(since), _wait(asked), waiter)
+            await _await_news(subject.live, since, _wait(asked), waiter)
     return {
         "generation": subject.generation, "may_write": found.may_write, "you": presence.person(user),
         "saved": saved, "refused": refused, **await _state(subject.live, since, asked.get("vector")),
@@ -89,6 +90,13 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
 
 def _query(request: HttpRequest) -> dict[str, Any]:
     return {name: int(float(request.GET[name])) for name in ("since", "wait", "generation") if request.GET.get(name)}
+
+
+def _since(asked: dict[str, Any]) -> int | None:
+    since = asked.get("since")
+    if since is not None and not 0 <= int(since) <= MOST_SEQ:
+        raise ValueError("no update has that number")
+    return None if since is None else int(since)
 
 
 def _wait(asked: dict[str, Any]) -> float:
@@ -143,8 +151,8 @@ async def _state(live: UUID, since: int | None, vector: str | None) -> dict[str,
             state = await log.state(live)
             update = state.missing(wire.bytes_of(vector) if vector else None)
         else:
-            state = await log.since(live, int(since))
-            update = state.update if state.head > int(since) else None
+            state = await log.since(live, since)
+            update = state.update if state.head > since else None
     except log.Gone:
         raise Refused(404, "there is no such document") from None
     return {

@@ -25,7 +25,8 @@ STOPPED_TWICE = "the program that reads it stopped twice in the middle: the file
 
 
 class Staged:
-    """`left_out` and `failed` say why, by path, once `sources` has been drawn."""
+    """`left_out` and `failed` say why, by path, once `sources` has been drawn. `hopeless` are those that failed by what
+    they hold: the same bytes would fail again."""
 
     def __init__(self, job: Job, files: Iterable[JobFile]):
         self._folder = staging.folder_of(job.pk)
@@ -34,6 +35,7 @@ class Staged:
         self._config = Config()
         self.left_out: dict[str, str] = {}
         self.failed: dict[str, str] = {}
+        self.hopeless: set[str] = set()
 
     def __enter__(self) -> "Staged":
         """Lays the files out in their folders, by links, so that the rules for folders can look at them."""
@@ -42,13 +44,13 @@ class Staged:
         suspects = self._suspects()
         for path, file in self._files.items():
             if path in suspects:
-                self.failed[path] = STOPPED_TWICE
+                self._give_up(path, STOPPED_TWICE)
                 continue
             try:
                 check_path(path)
                 self._link(path, file)
             except IngestError as error:
-                self.failed[path] = str(error)
+                self._give_up(path, str(error))
             except FileNotFoundError:
                 self.failed[path] = GONE
             except OSError as error:
@@ -56,6 +58,10 @@ class Staged:
                     raise
                 self.failed[path] = f"its name cannot be used here: {error.strerror}"
         return self
+
+    def _give_up(self, path: str, reason: str) -> None:
+        self.failed[path] = reason
+        self.hopeless.add(path)
 
     def __exit__(self, *_: object) -> None:
         self._drop_tree()
@@ -84,7 +90,7 @@ class Staged:
             try:
                 yield read_source(path, name, split, max_original=limit)
             except IngestError as error:
-                self.failed[name] = self.public(str(error))
+                self._give_up(name, self.public(str(error)))
             except OSError as error:
                 self.failed[name] = FULL if is_full(error) else error.strerror or "it cannot be read"
         self._note_reading("")
@@ -128,9 +134,11 @@ class Staged:
 
 
 def drop(job: Job) -> None:
-    """What needs no retry leaves the disk; what failed stays for a while."""
-    for name in job.files.exclude(state=JobFile.State.FAILED).exclude(staged="").values_list("staged", flat=True):
-        staging.drop(job.pk, os.path.basename(name))
+    """What needs no retry, or has nothing to hope for from one, leaves the disk; what else failed stays for a while."""
+    kept = set(job.files.filter(state=JobFile.State.FAILED).exclude(staged="").values_list("staged", flat=True))
+    for path in staging.folder_of(job.pk).glob("*"):
+        if path.name not in kept and path.is_file():
+            staging.drop(job.pk, path.name)
     job.files.exclude(state=JobFile.State.FAILED).exclude(staged="").update(staged="")
-    if not job.files.filter(state=JobFile.State.FAILED).exclude(staged="").exists():
+    if not kept:
         staging.drop_all(job.pk)

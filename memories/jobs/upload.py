@@ -8,7 +8,7 @@
 Killed anywhere, the next attempt goes on: before the commit nothing has happened, after it nothing is done twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..engine.gather import split_settings, text_name
 from ..engine.ingest import text_source
 from ..engine.model import Outcome
 from ..models import Job, JobFile, Memory
-from ..working import Hold
+from ..working import Hold, JobFailed
 from . import indexing, live, recovery, staged
 from .staged import Staged
 from .writing import alone, commit
@@ -42,6 +42,7 @@ def store(hold: Hold) -> dict[str, Any]:
             live.adopt(memory, number)
         live.reconcile(hold, memory)
         staged.drop(hold.job)
+    _refuse_nothing(hold.job)
     result: dict[str, Any] = {"message": _summary(hold.job), "next": []}
     if hold.job.result.get("commits"):
         result["next"] = indexing.after_writing(hold, memory)
@@ -85,7 +86,7 @@ def _store(hold: Hold, memory: Memory, files: list[JobFile]) -> None:
     removed = [outcome for outcome in result.outcomes if outcome.state == "removed"]
     if result.commit is not None:
         mirror.follow(memory, hold.part(70, 95, stoppable=False))
-    _record(hold, result.commit.number if result.commit else None, outcomes, removed)
+    _record(hold, result.commit.number if result.commit else None, outcomes, removed, reading.hopeless)
 
 
 def _plan(hold: Hold, files: list[JobFile], reading: Staged, file: MemoryFile, planner: Planner) -> None:
@@ -126,16 +127,25 @@ def _outcomes(files: list[JobFile], found: list[Outcome], reading: Staged) -> di
     return outcomes
 
 
-def _record(hold: Hold, number: int | None, outcomes: dict[str, Outcome], removed: list[Outcome]) -> None:
+def _record(
+    hold: Hold,
+    number: int | None,
+    outcomes: dict[str, Outcome],
+    removed: list[Outcome],
+    hopeless: Collection[str] = (),
+) -> None:
     """Outcomes and the number of the commit, in one transaction: the next attempt sees all of it or nothing."""
     job = hold.job
     changed = [_fill(file, outcomes[file.path]) for file in _waiting(job) if file.path in outcomes]
+    for file in changed:
+        if file.path in hopeless:
+            file.staged = ""  # there is nothing to try again
     gone = [
         JobFile(job=job, path=one.path, state=State.REMOVED, reason="no longer in its folder", document=one.document)
         for one in removed
     ]
     with transaction.atomic():
-        JobFile.objects.bulk_update(changed, ("state", "reason", "document"), batch_size=BATCH)
+        JobFile.objects.bulk_update(changed, ("state", "reason", "document", "staged"), batch_size=BATCH)
         JobFile.objects.bulk_create(gone, batch_size=BATCH)
         if number is not None:
             hold.keep(commits=[*job.result.get("commits", []), number])
@@ -147,6 +157,18 @@ def _record(hold: Hold, number: int | None, outcomes: dict[str, Outcome], remove
 def _fill(file: JobFile, outcome: Outcome) -> JobFile:
     file.state, file.reason, file.document = outcome.state, outcome.reason, outcome.document
     return file
+
+
+def _refuse_nothing(job: Job) -> None:
+    """An upload of which nothing is in the memory has not ended well."""
+    failed = job.files.filter(state=State.FAILED).order_by("pk")
+    if job.result.get("commits") or not failed or job.files.filter(state__in=(State.STORED, State.UNCHANGED)).exists():
+        return
+    first, others = failed[0], len(failed) - 1
+    and_others = f" {others} other{'s' if others > 1 else ''} failed too." if others else ""
+    again = failed.exclude(staged="").exists() or job.params.get("text")
+    do = "Try again." if again else "Trying again would not help: mend or leave out what failed, and upload that."
+    raise JobFailed(f"Nothing was stored. {first.path}: {first.reason.rstrip('.')}.{and_others} {do}")
 
 
 def _summary(job: Job) -> str:

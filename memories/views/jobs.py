@@ -35,7 +35,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "form": form,
         "chosen": chosen,
         "page": page,
-        "jobs": [(job, counts.get(job.pk)) for job in page.object_list],
+        "jobs": [(job, files := counts.get(job.pk, {}), _retry(job, files)) for job in page.object_list],
         "live": any(job.is_open for job in page.object_list),
     }
     return render(request, "memories/_jobs.html" if request.htmx else "memories/jobs.html", context)
@@ -49,15 +49,21 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     files = job.files.order_by("path", "pk")
     page = page_of(request, files.filter(state=chosen["state"]) if chosen["state"] else files, PER_PAGE)
     writable = request.user.is_authenticated and jobs_writable_by(request.user).filter(pk=job.pk).exists()
+    counts = queries.file_counts([job]).get(job.pk, {})
     context = {
         "job": job,
         "chosen": chosen,
         "page": page,
-        "counts": queries.file_counts([job]).get(job.pk, {}),
+        "counts": counts,
+        "retry": _retry(job, counts),
         "writable": writable,
         "rows": _rows(job, page.object_list),
     }
     return render(request, "memories/_job.html" if request.htmx else "memories/job.html", context)
+
+
+def _retry(job: Job, counts: dict[str, int]) -> bool:
+    return services.can_retry(job, counts.get("again", 0))
 
 
 def _rows(job: Job, files: Iterable[JobFile]) -> list[tuple[JobFile, bool]]:

@@ -17,6 +17,7 @@ let failures = 0;
 let leaving = false;
 let timer = null;
 let socket = null;
+let ready = false;
 
 const shown = () => document.body.dataset.workspace && document.getElementById("live"); // pages inside the workspace
 const say = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
@@ -37,12 +38,18 @@ function opened() {
 
 function received({ data }) {
   const message = JSON.parse(data);
-  if (message.type === "ready") opened();
-  else if (EVENTS[message.type]) say(EVENTS[message.type], message);
+  if (message.type === "ready") {
+    ready = true;
+    opened();
+  } else if (EVENTS[message.type]) say(EVENTS[message.type], message);
 }
 
 function closed({ code }) {
   if (leaving) return;
+  const was = ready;
+  ready = false;
+  // A session that ended may have been followed by another: a new password, or a log-in in another tab.
+  if (code === NOT_LOGGED_IN && was) return connect();
   if (code === NOT_LOGGED_IN) return chip("Logged out: reload the page to log in again");
   if (code === NOT_ALLOWED) return chip("Your rights here have changed: reload the page");
   failures += 1;

@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -15,23 +16,21 @@ from collab.events import comment_changed, job_changed, memory_changed, notified
 from collab.models import User, Workspace
 from memories.services import make_memory, update_memory
 from memvid_site.asgi import application
+from tests.collab.live.people import session_of
+from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_connection_left")]
 
 
-async def _open(workspace: Workspace, user: User | None = None) -> WebsocketCommunicator:
+async def _open(workspace: Workspace, user: User | None = None, session: str = "") -> WebsocketCommunicator:
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
     if user is not None:
-        headers.append((b"cookie", await sync_to_async(_cookie)(user)))
+        session = await sync_to_async(session_of)(user)
+    if session:
+        headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session}".encode()))
     socket = WebsocketCommunicator(application, f"/ws/workspaces/{workspace.pk}/", headers=headers)
     await socket.connect()
     return socket
-
-
-def _cookie(user: User) -> bytes:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}".encode()
 
 
 async def _ready(*sockets: WebsocketCommunicator) -> None:
@@ -103,7 +102,58 @@ def test_the_trash_is_told_of_without_what_works_on_it(workspace, alice, bob, ne
     asyncio.run(story())
 
 
-def test_who_is_deactivated_hears_no_more(workspace, bob, new_memory):
+def _log_out(client: Client, user: User) -> None:
+    client.post("/accounts/logout/")
+
+
+def _new_password(client: Client, user: User) -> None:
+    """Somebody who knows the old one, in another browser."""
+    other = Client()
+    other.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    facts = {"oldpassword": PASSWORD, "password1": "quite another one", "password2": "quite another one"}
+    assert other.post("/accounts/password/change/", facts).status_code == 302
+
+
+def _deactivate(client: Client, user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def _end_session(client: Client, user: User) -> None:
+    Session.objects.get(session_key=client.cookies[settings.SESSION_COOKIE_NAME].value).delete()
+
+
+@pytest.mark.parametrize("ends", [_log_out, _new_password, _deactivate, _end_session])
+def test_a_session_that_ends_closes_its_sockets(workspace, alice, bob, new_memory, ends):
+    new_memory()
+    client = Client()
+    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+
+    async def story():
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        his, hers = await _open(workspace, session=session), await _open(workspace, alice)
+        await _ready(his, hers)
+        await sync_to_async(ends)(client, bob)
+        assert await _closed(his) == NOT_LOGGED_IN, "the first he hears of"
+        await sync_to_async(job_changed)(workspace.pk, uuid4(), None, "done", "", 100)
+        assert (await hers.receive_json_from(5))["type"] == "job.changed", "hers is open"
+        await hers.disconnect()
+
+    asyncio.run(story())
+
+
+def test_a_log_out_elsewhere_keeps_the_other_browsers_socket(workspace, bob, as_):
+    async def story():
+        his = await _open(workspace, bob)
+        await _ready(his)
+        await sync_to_async(as_(bob).post)("/accounts/logout/")
+        assert await his.receive_json_from(5) == {"type": "rights.changed"}
+        await his.disconnect()
+
+    asyncio.run(story())
+
+
+def test_who_is_no_longer_logged_in_is_told_nothing(workspace, bob, new_memory):
     memory = new_memory()
 
     async def story():
@@ -112,7 +162,7 @@ def test_who_is_deactivated_hears_no_more(workspace, bob, new_memory):
         await sync_to_async(User.objects.filter(pk=bob.pk).update)(is_active=False)
         await sync_to_async(memory_changed)(workspace.pk, memory.pk, 1)
         await sync_to_async(rights_changed)(bob.pk)
-        assert await _closed(his) == NOT_ALLOWED, "the first he hears of"
+        assert await _closed(his) == NOT_LOGGED_IN, "the first he hears of"
 
     asyncio.run(story())
 

@@ -1,9 +1,13 @@
 """Files of an upload become documents, each with an outcome; nothing of the place they waited in is kept."""
 
+from unittest.mock import Mock
+
 import pytest
 
-from memories import staging
+from memories import services, staging
 from memories.engine import Memory as MemoryFile
+from memories.jobs import staged
+from memories.jobs import upload as upload_job
 from memories.models import Document, Job, Memory
 from memories.working import Hold
 from tests.memories.working import is_whole, outcomes, requests, texts, upload, work
@@ -40,10 +44,48 @@ def test_what_cannot_be_read_fails_alone_and_says_nothing_of_where_it_lay(memory
     assert not any(str(settings.MEMVID_DATA_DIR) in reason or ".tree" in reason for reason in reasons.values())
     stored = memory.path.read_bytes()
     assert str(settings.MEMVID_DATA_DIR).encode() not in stored
-    left = list(staging.folder_of(job.pk).iterdir())
-    assert {path.name for path in left if not path.name.startswith(".")} == set(
-        job.files.filter(state="failed").values_list("staged", flat=True)
-    )
+    assert not staging.folder_of(job.pk).exists(), "the same bytes would fail again"
+
+
+def test_an_upload_of_which_nothing_was_stored_has_failed_and_says_why(memory):
+    job = work(upload(memory, {"x.pdf": b"%PDF-1.4 nonsense", "d/w.docx": b"PK\x03\x04junk", "d/.hidden": "h"}))
+    assert job.state == "failed" and outcomes(job)["x.pdf"] == "failed"
+    reason = job.files.get(path="x.pdf").reason
+    assert job.reason.startswith(f"Nothing was stored. x.pdf: {reason.rstrip('.')}. 1 other failed too.")
+    assert "would not help" in job.reason and not staging.folder_of(job.pk).exists()
+    assert not job.files.exclude(staged="").exists() and not memory.path.exists()
+    with pytest.raises(services.CannotRetry, match="would fail again"):
+        services.retry_job(job)
+
+
+def test_a_retry_takes_up_only_what_may_go_well(memory, monkeypatch):
+    real = staged.read_source
+
+    def away(path, name, *args, **kwargs):
+        if name == "b.txt":
+            raise PermissionError(13, "Permission denied")
+        return real(path, name, *args, **kwargs)
+
+    monkeypatch.setattr(staged, "read_source", away)
+    job = work(upload(memory, {"a.txt": "kept", "b.txt": "later", "x.pdf": b"%PDF-1.4 nonsense"}))
+    assert (job.state, list(job.files.exclude(staged="").values_list("path", flat=True))) == ("done", ["b.txt"])
+    monkeypatch.undo()
+    services.retry_job(job)
+    assert work(job).state == "done"
+    assert outcomes(job) == {"a.txt": "stored", "b.txt": "stored", "x.pdf": "failed"} and "b.txt" in texts(memory)
+
+
+@pytest.mark.parametrize("worked_on", [False, True])
+def test_a_pasted_text_can_be_tried_again(memory, monkeypatch, worked_on):
+    job = upload(memory, {}, text="pasted words")
+    if worked_on:
+        monkeypatch.setattr(upload_job, "commit", Mock(side_effect=OSError(28, "No space left on device")))
+        assert work(job).state == "failed"
+        monkeypatch.undo()
+    else:
+        services.cancel_job(job)
+    services.retry_job(job)
+    assert work(job).state == "done" and list(texts(memory).values()) == ["pasted words"]
 
 
 def test_unchanged_files_commit_nothing_and_changed_ones_only_their_chunks(memory):

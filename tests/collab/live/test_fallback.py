@@ -125,7 +125,8 @@ def test_a_form_of_another_site_writes_nothing(memory, alice):
 
 @pytest.mark.parametrize(
     "body", ["", "[]", "null", "{", '{"updates": 5}', '{"updates": [{}]}', '{"updates": [{"id": 1, "update": "AAA="}]}',
-             '{"vector": "%"}', '{"since": "x"}', '{"since": [], "vector": 5}']
+             '{"vector": "%"}', '{"since": "x"}', '{"since": [], "vector": 5}', '{"since": 1e999}', '{"since": 1e30}',
+             '{"since": -1}', '{"since": 0, "wait": "NaN!"}', '{"since": NaN}', "[" * 9000]
 )  # fmt: skip
 def test_nonsense_is_answered_with_one_line(memory, alice, body):
     async def story():
@@ -136,6 +137,17 @@ def test_nonsense_is_answered_with_one_line(memory, alice, body):
 
     run(story)
     assert not LiveUpdate.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["since=1e999", "since=1e30", "since=-1", "since=NaN", "since=0&wait=1e999",
+                                   "generation=1e999", "since=%00", "since=%ff", "since=" + "9" * 5000])  # fmt: skip
+def test_nonsense_in_an_address_too(memory, alice, query):
+    async def story():
+        poll = Polling(memory, alice)
+        await sync_to_async(poll.client.force_login)(alice, "django.contrib.auth.backends.ModelBackend")
+        assert (await poll.client.get(f"{poll.address}?{query}")).status_code == 400
+
+    run(story)
 
 
 def test_the_pool_is_the_event_loops_own(memory):

@@ -12,7 +12,7 @@ from pycrdt import Array, Doc, Map, Text
 
 from collab.live import log
 from collab.live.presence import encode
-from collab.models import LiveDocument, LiveUpdate, Role
+from collab.models import LiveDocument, LiveUpdate, Role, User
 from memories import services
 from memories.models import Memory
 
@@ -136,18 +136,37 @@ def test_who_loses_the_right_loses_the_socket_and_who_gets_another_is_told(memor
     run(story)
 
 
-def test_a_logout_ends_the_socket_at_the_next_look(memory, alice, monkeypatch):
+def _log_out(session: str, user: User) -> None:
+    client = Client()
+    client.cookies["sessionid"] = session
+    client.post("/accounts/logout/")
+
+
+def _new_password(session: str, user: User) -> None:
+    user.set_password("quite another one")
+    user.save()
+
+
+def _deactivate(session: str, user: User) -> None:
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+
+
+@pytest.mark.parametrize("ends", [_log_out, _new_password, _deactivate])
+def test_a_session_that_ends_closes_its_sockets_at_once(memory, alice, bob, ends):
+    """Not at the next look, which comes in a minute."""
+
     async def story():
-        page = Browser(memory)
+        page, other = Browser(memory), Browser(memory)
         session = await sync_to_async(session_of)(alice)
         await page.connect(alice, session)
         await page.join()
-        client = Client()
-        client.cookies["sessionid"] = session
-        await sync_to_async(client.post)("/accounts/logout/")
-        monkeypatch.setattr("collab.live.consumer.RECHECK", 0.05)
-        await sync_to_async(services.update_memory)(memory, name="other")  # a look now instead of in a minute
+        await other.join(bob)
+        await sync_to_async(ends)(session, alice)
         assert await page.closed() == 4401
+        await other.send({"type": "ping"})
+        assert await other.expect("pong")
+        await other.leave()
 
     run(story)
 
