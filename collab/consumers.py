@@ -79,7 +79,7 @@ class WorkspaceConsumer(AsyncJsonWebsocketConsumer):
 
     @database_sync_to_async
     def _may_comment(self, memory: UUID) -> bool:
-        return Memory.objects.known_to(self.user).filter(pk=memory).exists()
+        return Memory.objects.known_to(self._person()).filter(pk=memory).exists()
 
 
 class Nowhere(AsyncJsonWebsocketConsumer):

@@ -69,6 +69,7 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     if not user.is_authenticated:
         raise Refused(401, "log in to open this document")
     asked = json.loads(request.body) if request.method == "POST" else _query(request)
+    since, wait = _whole(asked, "since"), _whole(asked, "wait") or 0
     found, subject = await sync_to_async(_look)(user, pk, number)
     if asked.get("generation") not in (None, subject.generation):
         raise Refused(409, NEW_GENERATION)
@@ -78,9 +79,9 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     waiter = Waiter(user.pk)
     async with hub().inside(subject, waiter) as room:
         saved, refused = await _store(room, waiter, updates)
-        since = asked.get("since")
-        if not updates and since is not None:
-            await _await_news(subject.live, int(since), _wait(asked), waiter)
+        if not updates and since is not None and wait > 0:
+            await _await_news(subject.live, since, min(wait, LONGEST_WAIT), waiter)
+            found, _ = await sync_to_async(_look)(user, pk, number)  # it may have been taken away meanwhile
     return {
         "generation": subject.generation, "may_write": found.may_write, "you": presence.person(user),
         "saved": saved, "refused": refused, **await _state(subject.live, since, asked.get("vector")),
@@ -88,11 +89,15 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
 
 
 def _query(request: HttpRequest) -> dict[str, Any]:
-    return {name: int(float(request.GET[name])) for name in ("since", "wait", "generation") if request.GET.get(name)}
+    return {name: int(request.GET[name]) for name in ("since", "wait", "generation") if request.GET.get(name)}
 
 
-def _wait(asked: dict[str, Any]) -> float:
-    return min(max(float(asked.get("wait") or 0), 0), LONGEST_WAIT)
+def _whole(asked: dict[str, Any], name: str) -> int | None:
+    """JSON also knows numbers that are none, and endless ones."""
+    value = asked.get(name)
+    if value is not None and not isinstance(value, int):
+        raise ValueError(f"{name} is no whole number")
+    return value
 
 
 def _look(user: Any, memory: UUID, number: int) -> tuple[rules.Rights, Any]:
@@ -143,8 +148,8 @@ async def _state(live: UUID, since: int | None, vector: str | None) -> dict[str,
             state = await log.state(live)
             update = state.missing(wire.bytes_of(vector) if vector else None)
         else:
-            state = await log.since(live, int(since))
-            update = state.update if state.head > int(since) else None
+            state = await log.since(live, since)
+            update = state.update if state.head > since else None
     except log.Gone:
         raise Refused(404, "there is no such document") from None
     return {
