@@ -20,7 +20,7 @@ from .room import AWAY, GENERATION, REMOVED, Full, Member, Room
 from .updates import MOST_CLIENT, BadUpdate, check
 
 logger = logging.getLogger("memvid.live")
-NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 1013
+NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 4503
 RECHECK = 60.0  # seconds
 MOST_BAD = 20  # frames that were refused
 FRAMES_A_SECOND, BURST = 50, 1000  # a page that was cut off has hundreds of edits to send

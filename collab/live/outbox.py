@@ -11,7 +11,7 @@ from .room import updates_frame
 
 logger = logging.getLogger("memvid.live")
 MOST_UPDATES, MOST_ITEMS = 64, 1000
-TOO_SLOW, TRY_LATER = 4429, 1013
+TOO_SLOW, TRY_LATER = 4429, 4503
 
 
 class Item(NamedTuple):

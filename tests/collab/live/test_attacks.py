@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from pycrdt import write_var_uint
 
+from collab.live import consumer, outbox
 from collab.models import LiveClient, LiveDocument, Membership
 
 from .people import Browser, b64, run
@@ -83,6 +84,13 @@ def test_a_socket_gets_the_ids_of_a_few_clients_and_the_whole_text_a_few_times(m
 
     run(story)
     assert LiveClient.objects.filter(live=LiveDocument.objects.get()).count() < 50
+
+
+def test_the_server_can_send_every_code_that_it_closes_with():
+    """Others than 1000 and 3000 to 4999 are an error in the web server, and the socket stays open."""
+    names = ("NOT_LOGGED_IN", "NOT_ALLOWED", "TOO_MANY", "TRY_LATER", "TOO_SLOW", "GENERATION", "REMOVED")
+    codes = [getattr(module, name) for module in (consumer, outbox) for name in names if hasattr(module, name)]
+    assert len(codes) == 8 and all(3000 <= code <= 4999 for code in codes)
 
 
 def aware(client: int, state: str) -> str:
