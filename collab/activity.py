@@ -83,7 +83,7 @@ def _commits(scope: Scope) -> Iterable[Event]:
     rows = Commit.objects.filter(memory__in=scope.seen).select_related("memory")
     for row in scope.newest(rows, "time"):
         url = f"{reverse('memory-documents', args=[row.memory_id])}?at={row.number}"
-        what = f"commit {row.number}: {row.message or 'no message'}"
+        what = f"stored commit {row.number}: {row.message or 'no message'}"
         yield Event(row.time, "history", row.author or "Somebody", what[:LONGEST], row.memory, url)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -109,21 +109,34 @@ class DocumentFilter(Filter):
 
 
 class MomentForm(forms.Form):
-    """A day, or a minute of it, in the site's time."""
+    """How long ago; or a day, or a minute of it, in the reader's time as far as their browser tells it, else the
+    site's."""
 
-    on = forms.CharField(max_length=40)
+    AGO: ClassVar = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
+
+    ago = forms.ChoiceField(choices=[(name, name) for name in AGO], required=False)
+    offset = forms.IntegerField(min_value=-18 * 60, max_value=18 * 60, required=False)  # minutes east of Greenwich
+    on = forms.CharField(max_length=40, required=False)
 
     def clean_on(self) -> datetime:
+        if ago := self.cleaned_data.get("ago"):
+            return timezone.now() - self.AGO[ago]
         text = self.cleaned_data["on"]
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
+            if len(text) <= len("2026-11-27"):
+                moment = moment.replace(hour=23, minute=59, second=59)  # the day is meant with all that came in it
+            return self._aware(moment).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise ValidationError(
                 "Write a day as in 2026-11-27, with a time as in 2026-11-27T14:30 if you like."
             ) from None
-        if len(text) <= len("2026-11-27"):
-            moment = moment.replace(hour=23, minute=59, second=59)  # the day is meant with all that came in it
-        return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+    def _aware(self, moment: datetime) -> datetime:
+        if timezone.is_aware(moment):
+            return moment
+        offset = self.cleaned_data.get("offset")
+        return timezone.make_aware(moment, timezone.get_fixed_timezone(offset) if offset is not None else None)
 
 
 class DocumentPlace(Filter):
@@ -138,6 +151,7 @@ class VersionPlace(forms.Form):
 
     page = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     first = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    at = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
     def chosen(self) -> dict[str, Any]:
         self.full_clean()

@@ -20,10 +20,12 @@ from .room import AWAY, GENERATION, REMOVED, Full, Member, Room
 from .updates import MOST_CLIENT, BadUpdate, check
 
 logger = logging.getLogger("memvid.live")
-NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 1013
+NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 4503
 RECHECK = 60.0  # seconds
 MOST_BAD = 20  # frames that were refused
-UPDATES_A_SECOND, BURST = 50, 400
+FRAMES_A_SECOND, BURST = 50, 1000  # a page that was cut off has hundreds of edits to send
+JOIN = 50  # as many frames as reading the whole state is counted for
+MOST_CLIENTS = 500  # ids of one socket: a page has its own, and those of earlier ones whose edits it still sends
 NOT_WRITABLE = "you may read this document, not change it"
 
 
@@ -71,6 +73,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             handler = HANDLERS[frame["type"]]
             if self.member is None:
                 return  # it is being closed
+            self._count(JOIN if handler is LiveConsumer.join else 1)
             await handler(self, frame)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             reason = str(error) if isinstance(error, ValueError) and frame is not None else "it was not understood"
@@ -122,6 +125,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _binds(self, client: int) -> bool:
         if client not in self.clients:
+            if len(self.clients) >= MOST_CLIENTS:
+                raise ValueError("it comes by too many clients: reload the page")
             if not await database_sync_to_async(rules.binds)(self.room.subject.live, client, self.user.pk):
                 return False
             self.clients.add(client)
@@ -162,7 +167,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
             raise ValueError("join the document first")
         if not self.may_write:
             raise ValueError(NOT_WRITABLE)
-        self._count()
         for client in check(update):
             if client == seeding.SERVER or not await self._binds(client):
                 raise BadUpdate("it holds text by a client that is somebody else's")
@@ -176,12 +180,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return await self.close(TRY_LATER)
         self.member.say({"type": "saved", "id": message, "seq": stored[entry.message].seq})
 
-    def _count(self) -> None:
+    def _count(self, cost: int) -> None:
         now = asyncio.get_running_loop().time()
-        self.tokens = min(BURST, self.tokens + (now - self.counted) * UPDATES_A_SECOND) - 1
+        self.tokens = min(BURST, self.tokens + (now - self.counted) * FRAMES_A_SECOND) - cost
         self.counted = now
         if self.tokens < 0:
-            raise ValueError("too many updates at once: send fewer, merged")
+            raise ValueError("too much at once: send fewer updates, merged")
 
     async def awareness(self, frame: dict[str, Any]) -> None:
         if self.room is not None:

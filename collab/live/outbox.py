@@ -11,7 +11,7 @@ from .room import updates_frame
 
 logger = logging.getLogger("memvid.live")
 MOST_UPDATES, MOST_ITEMS = 64, 1000
-TOO_SLOW, TRY_LATER = 4429, 1013
+TOO_SLOW, TRY_LATER = 4429, 4503
 
 
 class Item(NamedTuple):
@@ -19,6 +19,7 @@ class Item(NamedTuple):
 
     frames: list[str]
     last: int | None = None
+    whole: bool = False  # the answer to a join
 
 
 class Outbox:
@@ -50,11 +51,13 @@ class Outbox:
         return self._put >= 0
 
     def begin(self, head: int, frames: list[str]) -> None:
-        """The answer to a join, which holds everything up to `head`."""
+        """The answer to a join, which holds everything up to `head`: earlier answers that wait are not needed."""
         self._drop_updates()
+        self._items = deque(item for item in self._items if not item.whole)
         self._put = self._sent = head
         self._behind = self._catching_up
-        self.put(*frames)
+        self._items.append(Item(frames, whole=True))
+        self._something.set()
 
     def updates(self, last: int, frame: Callable[[int], str]) -> None:
         if not self.has_joined or last <= self._put:

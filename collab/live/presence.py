@@ -9,7 +9,8 @@ from typing import Any
 
 from pycrdt import write_var_uint
 
-from .updates import MOST_CLIENT, Reader
+from . import updates
+from .updates import MOST_CLIENT, ROOT, Reader
 
 MOST_BYTES = 8 << 10
 MOST_CLIENTS = 100
@@ -47,13 +48,28 @@ def _states(update: bytes) -> list[tuple[int, int, Any]]:
         raise ValueError("it is cut off or damaged") from error
 
 
-def _state(reader: Reader) -> tuple[int, int, Any]:
-    return reader.number(MOST_CLIENT), reader.number(MOST_CLOCK), json.loads(reader.text())
-
-
 def _corrected(state: Any, who: dict[str, Any]) -> dict[str, Any]:
     cursor = state.get("cursor") if isinstance(state, dict) else None
-    return {"user": who, "cursor": cursor if isinstance(cursor, dict) else None}
+    places = [_place(cursor.get(end)) for end in ("anchor", "head")] if isinstance(cursor, dict) else [None]
+    return {"user": who, "cursor": dict(zip(("anchor", "head"), places, strict=True)) if all(places) else None}
+
+
+def _place(found: Any) -> dict[str, Any] | None:
+    """A relative position in the text, as Yjs writes it in JSON; None for anything else, which would end the drawing
+    of all cursors in every other browser."""
+    if not isinstance(found, dict):
+        return None
+    item, side = found.get("item"), -1 if found.get("assoc") == -1 else 0
+    if item is None:
+        return {"tname": ROOT, "assoc": side} if found.get("tname") == ROOT else None
+    client, clock = (item.get(name) for name in ("client", "clock")) if isinstance(item, dict) else (None, None)
+    if not _counts(client, MOST_CLIENT) or not _counts(clock, updates.MOST_CLOCK):
+        return None
+    return {"item": {"client": client, "clock": clock}, "assoc": side}
+
+
+def _counts(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def encode(client: int, clock: int, state: dict[str, Any] | None) -> bytes:

@@ -15,6 +15,7 @@ from memories.engine import Memory as MemoryFile
 from memories.engine.changes import SOURCE
 from memories.engine.errors import MemvidError
 from memories.engine.history import last_change
+from memories.engine.textdiff import TextDiff
 from memories.mirroring import clean
 from memories.models import Memory
 
@@ -124,15 +125,17 @@ def _merge(one: Outside) -> None:
         live.projected_state = log.merged([bytes(live.projected_state), update])
         texts.store(live, update, client, None)
         if present not in (one.text, texts.text_of(live.projected_state)):
-            _keep(live, state.head, present, one)
+            places = len(TextDiff(present, texts.text_of(log.state_now(live.pk).update)).changes)
+            _keep(live, state.head, present, one, places)
     live.projected_commit = one.commit
     live.save(update_fields=("projected_state", "projected_commit"))
 
 
-def _keep(live: LiveDocument, seq: int, text: str, one: Outside) -> None:
+def _keep(live: LiveDocument, seq: int, text: str, one: Outside, places: int) -> None:
     """Only where there was something to merge: the text before, to be looked at and gone back to."""
     who = one.author or "somebody"
-    label = f"Before the merge with the file that {who} stored in commit {one.commit}"
+    label = f"Before the merge with the file that {who[:100]} stored in commit {one.commit}"
+    label += f", which changed {places:,} place{'' if places == 1 else 's'}"
     LiveVersion.objects.create(
         live=live, seq=seq, kind=LiveVersion.Kind.MERGE, label=clean(label)[:200], text=clean(text), commit=one.commit
     )

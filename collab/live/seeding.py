@@ -30,10 +30,15 @@ def opened(memory: Memory, number: int) -> LiveDocument:
     """
     found = LiveDocument.objects.filter(memory=memory, document_number=number).first()
     if found is None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"live {memory.pk} {number}"])
+        take_turn(memory, number)
         found = LiveDocument.objects.filter(memory=memory, document_number=number).first()
     return found or _seed(memory, number)
+
+
+def take_turn(memory: Memory, number: int) -> None:
+    """To make the live document, or to take it away: until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"live {memory.pk} {number}"])
 
 
 def _seed(memory: Memory, number: int) -> LiveDocument:

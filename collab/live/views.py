@@ -70,6 +70,7 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     if not user.is_authenticated:
         raise Refused(401, "log in to open this document")
     asked = json.loads(request.body) if request.method == "POST" else _query(request)
+    since, wait = _whole(asked, "since"), _whole(asked, "wait") or 0
     found, subject = await sync_to_async(_look)(user, pk, number)
     if asked.get("generation") not in (None, subject.generation):
         raise Refused(409, NEW_GENERATION)
@@ -79,9 +80,9 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     waiter = Waiter(user.pk)
     async with hub().inside(subject, waiter) as room:
         saved, refused = await _store(room, waiter, updates)
-        since = _since(asked)
-        if not updates and since is not None:
-            await _await_news(subject.live, since, _wait(asked), waiter)
+        if not updates and since is not None and wait > 0:
+            await _await_news(subject.live, since, min(wait, LONGEST_WAIT), waiter)
+            found, _ = await sync_to_async(_look)(user, pk, number)  # it may have been taken away meanwhile
     return {
         "generation": subject.generation, "may_write": found.may_write, "you": presence.person(user),
         "saved": saved, "refused": refused, **await _state(subject.live, since, asked.get("vector")),
@@ -89,18 +90,15 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
 
 
 def _query(request: HttpRequest) -> dict[str, Any]:
-    return {name: int(float(request.GET[name])) for name in ("since", "wait", "generation") if request.GET.get(name)}
+    return {name: int(request.GET[name]) for name in ("since", "wait", "generation") if request.GET.get(name)}
 
 
-def _since(asked: dict[str, Any]) -> int | None:
-    since = asked.get("since")
-    if since is not None and not 0 <= int(since) <= MOST_SEQ:
-        raise ValueError("no update has that number")
-    return None if since is None else int(since)
-
-
-def _wait(asked: dict[str, Any]) -> float:
-    return min(max(float(asked.get("wait") or 0), 0), LONGEST_WAIT)
+def _whole(asked: dict[str, Any], name: str) -> int | None:
+    """JSON also knows numbers that are none, and endless ones."""
+    value = asked.get(name)
+    if value is not None and not (isinstance(value, int) and 0 <= value <= MOST_SEQ):
+        raise ValueError(f"{name} is no whole number, or past all bounds")
+    return value
 
 
 def _look(user: Any, memory: UUID, number: int) -> tuple[rules.Rights, Any]:

@@ -53,6 +53,7 @@ def erase(hold: Hold) -> dict[str, Any]:
         _clean_files(hold.job, memory, names)
         _clean_rows(hold.job, memory, names, numbers)
         mirror.rebuild(memory, hold.part(70, 95, stoppable=False))
+        _clean_again(memory, names, numbers)
         live.reconcile(hold, memory, thorough=True)
         bring_vectors(memory)
         _clean_conversations(memory, names, numbers)
@@ -127,6 +128,12 @@ def _clean_rows(job: Job, memory: Memory, names: set[str], numbers: set[int]) ->
         _clean_job(row, strike, numbers, row.pk in jobs)
     _clean_searches(strike)
     _clean_comments(memory, strike, numbers)
+
+
+def _clean_again(memory: Memory, names: set[str], numbers: set[int]) -> None:
+    """What somebody opened or said while the documents' rows were still there: from now on nobody finds one."""
+    live.forget(memory, numbers)
+    _clean_comments(memory, striker(names), numbers)
 
 
 def _clean_searches(strike: Any) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import transaction
+
 from ..engine import Memory as MemoryFile
 from ..engine.history import document_changes
 from ..models import Memory
@@ -51,12 +53,15 @@ def adopt(memory: Memory, commit: int) -> None:
 
 
 def forget(memory: Memory, numbers: set[int]) -> None:
-    """Every trace of these documents' logs; whoever has one open is cut off."""
-    from collab.live import groups
+    """Every trace of these documents' logs; whoever has one open is cut off, who opens one is waited for."""
+    from collab.live import groups, seeding
     from collab.models import LiveDocument
 
     gone = LiveDocument.objects.filter(memory=memory, document_number__in=numbers)
-    keys = list(gone.values_list("pk", flat=True))
-    gone.delete()
+    with transaction.atomic():
+        for number in sorted(numbers):
+            seeding.take_turn(memory, number)
+        keys = list(gone.values_list("pk", flat=True))
+        gone.delete()
     for key in keys:
         groups.look_again(key)

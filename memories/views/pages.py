@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from .. import queries, services
@@ -103,13 +104,14 @@ def remove_documents(request: HttpRequest, pk: UUID) -> HttpResponse:
 def history(request: HttpRequest, pk: UUID) -> HttpResponse:
     """With a date in the address the memory as it was then."""
     memory = memory_read(request, pk)
-    if request.GET.get("on"):
+    if request.GET.get("on") or request.GET.get("ago"):
         form = MomentForm(request.GET)
         if form.is_valid():
             return _as_it_was(request, memory, form.cleaned_data["on"])
         say_errors(request, form)
     page = page_of(request, memory.commits.order_by("-number"), PER_PAGE)
     context = around(request, memory, "history") | {"page": page, "first": memory.commits.order_by("number").first()}
+    context["zone"] = timezone.get_current_timezone_name()
     return render(request, "memories/history.html", context)
 
 
@@ -118,4 +120,6 @@ def _as_it_was(request: HttpRequest, memory: Memory, moment: datetime) -> HttpRe
     if commit is None:
         messages.info(request, "The memory did not exist yet then: choose a day from its first commit on.")
         return redirect("memory-history", memory.pk)
+    if commit.number == memory.head:
+        messages.info(request, "Nothing was committed since then: this is the memory as it was, and as it is now.")
     return redirect(f"{reverse('memory-documents', args=[memory.pk])}?at={commit.number}")

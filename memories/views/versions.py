@@ -56,10 +56,12 @@ def _with_older(found: list[Version]) -> list[tuple[Version, Version | None]]:
 
 
 def _chosen(found: list[Version], place: dict[str, Any]) -> tuple[Version | None, Version | None]:
-    """Without a choice what changed last; a kept version that nobody knows any more is no choice."""
+    """As of a commit what changed since, without a choice what changed last; a kept version that nobody knows any more
+    is no choice."""
     keys = {version.key: index for index, version in enumerate(found)}
     new = keys.get(place["to"], 0)
-    old = keys.get(place["from"], min(new + 1, len(found) - 1))
+    then = (index for index, version in enumerate(found) if version.commit and version.commit <= (place["at"] or 0))
+    old = keys.get(place["from"], next(then, min(new + 1, len(found) - 1)))
     return (found[old], found[new]) if found else (None, None)
 
 

@@ -30,6 +30,13 @@ register("copy", (button) => {
   button.addEventListener("click", copy);
 });
 
+// A date is meant in the reader's own time: the site is told how far that is from Greenwich on that day.
+register("own-time", (form) => {
+  const { on, offset } = form.elements;
+  form.querySelector("[data-zone]").textContent = "(your time)";
+  form.addEventListener("submit", () => (offset.value = -new Date(on.value).getTimezoneOffset()));
+});
+
 // A list that is sent as soon as something else is chosen; its button is for those without scripts.
 register("submit-on-change", (form) => {
   form.querySelector("[data-without-script]")?.setAttribute("hidden", "");

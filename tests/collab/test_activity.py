@@ -50,7 +50,7 @@ def test_it_tells_what_happened(lively, workspace, alice):
             "Bob joined Reading room",
             "Bob commented",
             "Bob named a version",
-            "Somebody commit 1: first",
+            "Somebody stored commit 1: first",
         ]
     )
     assert told(alice, workspace, "comments") == ["Bob commented"]

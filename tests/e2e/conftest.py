@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -68,6 +69,8 @@ def site(django_db_setup, django_db_blocker) -> Iterator[str]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
             [facts["NAME"]],
         )
+    with django_db_blocker.unblock():
+        connection.close()  # opened beside Playwright's loop, it is not the one that is closed at the end
 
 
 @pytest.fixture
@@ -106,14 +109,14 @@ def log_in(site: str, page: Page) -> Callable[[User], Page]:
 
 
 @pytest.fixture
-def another(browser: Browser, site) -> Iterator[Callable[[User], Page]]:
+def another(browser: Browser, site) -> Iterator[Callable[..., Page]]:
     """A page of somebody else, with a browser of their own."""
     contexts: list[BrowserContext] = []
 
-    def run(user: User) -> Page:
+    def run(user: User, **facts: Any) -> Page:
         client = Client()
         client.force_login(user)
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, **facts))
         cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
         contexts[-1].add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
         return contexts[-1].new_page()

@@ -147,6 +147,37 @@ def test_a_date_leads_to_the_documents_as_they_were(read, memory):
     assert "Write a day" in read(memory, "memory-history", on="soon").content.decode()
 
 
+def test_a_time_is_the_readers_own_and_an_hour_ago_a_link(read, memory):
+    now = timezone.now()
+    for number, hours in ((1, 30), (2, 3), (3, 0)):
+        memory.commits.filter(number=number).update(time=now - timedelta(hours=hours))
+    documents = f"{reverse('memory-documents', args=[memory.pk])}?at="
+    in_kolkata = (now - timedelta(hours=4) + timedelta(minutes=330)).strftime("%Y-%m-%dT%H:%M")
+    assert read(memory, "memory-history", on=in_kolkata, offset=330).url == f"{documents}1"
+    assert read(memory, "memory-history", on=in_kolkata, offset=90).url == f"{documents}2", "read as four hours later"
+    assert [read(memory, "memory-history", ago=ago).url for ago in ("hour", "day")] == [
+        f"{documents}2",
+        f"{documents}1",
+    ]
+    assert read(memory, "memory-history", ago="week").url == reverse("memory-history", args=[memory.pk])
+    html = read(memory, "memory-history").content.decode()
+    assert "?ago=hour" in html and "(UTC)" in html
+    for query in ({"ago": "x"}, {"on": "x", "offset": "x"}, {"on": "2026-01-01", "offset": 5000}):
+        assert read(memory, "memory-history", **query).status_code == 200
+    for on in ("0001-01-01", "9999-12-31T23:59", "0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"):
+        for offset in (1080, -1080):
+            assert read(memory, "memory-history", on=on, offset=offset).status_code in (200, 302)
+
+
+def test_a_document_as_it_was_leads_to_what_changed_since(read, memory):
+    html = read(memory, "document", at=2).content.decode()
+    assert f"{reverse('document-history', args=[memory.pk, 1])}?at=2#difference" in html
+    response = read(memory, "document-history", at=2)
+    assert (response.context["old"].commit, response.context["new"].commit) == (1, 3)
+    assert read(memory, "document-history", at=1).context["old"].commit == 1
+    assert read(memory, "document-history", at=99).context["old"].commit == 3
+
+
 def test_the_documents_as_of_a_commit(read, memory, append):
     append(memory, {"c.txt": "new"})
     mirror.follow(memory)

@@ -20,9 +20,10 @@ from collab import comments
 from collab.live import compaction, seeding
 from collab.live import texts as live_texts
 from collab.models import Comment, LiveClient, LiveDocument, LiveUpdate, LiveVersion, Notification, Thread, User
-from memories import comparing, versioning
+from memories import comparing, mirror, versioning
 from memories.engine import Memory as MemoryFile
 from memories.engine.pages import Kind
+from memories.jobs import erasing, rewriting
 from memories.media import shelf
 from memories.models import Chunk, Document, Job, JobFile, Memory
 from search import asking, queries
@@ -249,6 +250,32 @@ def test_no_store_holds_what_was_erased(memory, embedder):
     assert Thread.objects.count() == 1 and not Notification.objects.filter(kind="mention").exists()
     assert LoggedQuery.objects.get().query == "letter" and SavedSearch.objects.get().name == "letters"
     assert {hit.path for hit in queries.search(memory.created_by, WORD).hits} <= {"d/other.txt"}
+
+
+def test_who_opens_it_and_speaks_of_it_meanwhile_leaves_nothing_either(memory, alice, monkeypatch):
+    document = Document.objects.get(path=PATH)
+    rebuild = mirror.rebuild
+
+    def opened() -> None:
+        seeding.opened(memory, document.number)
+        comments.begin(document, alice, f"what about {WORD}?", WORD, "", "")
+
+    def rewrite(*args) -> None:
+        opened()
+        rewriting.rewrite(*args)
+
+    def last_moment(*args) -> None:
+        opened_text = seeding.state_of(f"an old {WORD}")  # who read the file before it was another one
+        LiveDocument.objects.filter(memory=memory).update(snapshot=opened_text)
+        comments.begin(document, alice, f"and {WORD}?", WORD, "", "")
+        rebuild(*args)
+
+    monkeypatch.setattr(erasing, "rewrite", rewrite)
+    monkeypatch.setattr(mirror, "rebuild", last_moment)
+    JobFile.objects.filter(path=f"d/{NAME}.pdf").delete()
+    assert work(queue(memory, Job.Kind.ERASE, documents=[document.number])).state == "done"
+    assert not LiveDocument.objects.exists() and not Thread.objects.exists()
+    assert "dump" not in traces()
 
 
 @pytest.mark.parametrize("patch", ["erasing._clean_files = die", "erasing._clean_rows = die", "mirror.rebuild = die"])

@@ -1,6 +1,9 @@
 """Going back: a whole version or one passage of it, as new edits that leave what others typed where it is."""
 
+from threading import Thread
+
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from collab.live import texts
@@ -68,6 +71,54 @@ def test_what_is_typed_meanwhile_stays(document, alice, bob, monkeypatch):
     monkeypatch.setattr(texts, "read", lambda _: present)  # as of before the other typed
     versioning.restore(document, alice, "c1")
     assert now(document) == "Call me Ishmael.\nSome years ago.\nDo never mind how long.\n"
+
+
+def at_once(monkeypatch, document, one, other) -> list:
+    """Both begin before either writes; the second in a thread with a connection of its own. What went wrong in it."""
+    problems, real, threads = [], texts.replace, []
+    texts.read(document)  # open already: who opens it first keeps the other waiting anyway
+
+    def run_other():
+        try:
+            other()
+        except NoSuchVersion as error:
+            problems.append(str(error))
+        finally:
+            connection.close()
+
+    def write(*args):
+        if not threads:
+            threads.append(Thread(target=run_other))
+            threads[0].start()
+            threads[0].join(1)  # as far as it gets
+        return real(*args)
+
+    monkeypatch.setattr(texts, "replace", write)
+    one()
+    threads[0].join()
+    return problems
+
+
+def test_two_who_restore_at_once_put_the_text_there_once(document, alice, bob, monkeypatch):
+    restore = versioning.restore
+    both = [lambda by=by: restore(document, by, "c1") for by in (alice, bob)]
+    assert at_once(monkeypatch, document, *both) == []
+    assert now(document) == FIRST and LiveVersion.objects.count() == 1
+
+
+def test_two_who_put_back_one_passage_at_once_put_it_there_once(document, alice, bob, monkeypatch):
+    passage = mark("Call me Ishmael.\n", "Call me Ahab.\n")
+    both = [lambda by=by: versioning.restore_passage(document, by, "c1", passage) for by in (alice, bob)]
+    assert at_once(monkeypatch, document, *both) == [versioning.MOVED_ON]
+    assert now(document) == SECOND.replace("Ahab", "Ishmael")
+
+
+def test_a_text_that_postgresql_cannot_hold_is_kept_and_restored(document, alice, bob):
+    typed(document, "Ahab", "A\0hab", bob)
+    kept = versioning.name_version(document, alice, "with a zero")
+    assert "A\N{REPLACEMENT CHARACTER}hab" in kept.text
+    versioning.restore(document, alice, "c1")
+    assert now(document) == FIRST
 
 
 def test_a_restored_text_becomes_a_commit_with_its_author(document, alice, bob):

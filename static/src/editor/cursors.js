@@ -5,6 +5,7 @@ import { Decoration, ViewPlugin, WidgetType } from "@codemirror/view";
 import * as Y from "yjs";
 
 const moved = Annotation.define();
+const MARGIN = 4; // px
 const NAMED = 3000; // ms that a name stays beside a caret that moved
 
 // {from, to, head} of a person in the text, or null.
@@ -35,7 +36,8 @@ class Caret extends WidgetType {
     caret.style.setProperty("--who", this.user.colour);
     caret.setAttribute("aria-hidden", "true"); // the list of people tells it
     caret.append("\u2060", this.#name(), "\u2060");
-    view.requestMeasure({ read: () => caret.getBoundingClientRect().left, write: (left) => turn(caret, left, view) });
+    const name = caret.firstElementChild;
+    view.requestMeasure({ read: () => overhang(name, view), write: (shift) => name.style.setProperty("--shift", `${shift}px`) });
     return caret;
   }
 
@@ -51,10 +53,11 @@ class Caret extends WidgetType {
   }
 }
 
-// A name that would be cut off stands on the other side.
-function turn(caret, left, view) {
-  const { right } = view.scrollDOM.getBoundingClientRect();
-  caret.classList.toggle("is-late", left + caret.lastElementChild.offsetWidth > right - 8);
+// How far a name that would be cut off at a side of the text moves into it.
+function overhang(name, view) {
+  const [box, { left, width }] = [view.scrollDOM.getBoundingClientRect(), name.getBoundingClientRect()];
+  const start = Math.max(box.left + MARGIN, Math.min(left, box.left + view.scrollDOM.clientWidth - MARGIN - width));
+  return Math.round(start - left);
 }
 
 export function cursors(session) {

@@ -32,7 +32,7 @@ export function detailOf(state, { connected, polling, failing, stopped }) {
   if (state === "device") return "It goes to the server as soon as that can be reached.";
   if (state === "unsaved") return "Neither the server nor this browser has kept your last edits. Leave this page open.";
   if (!connected) return "Offline: you do not see what others write now.";
-  if (polling) return "Live connections are blocked here: others' edits come a little later, their cursors not at all.";
+  if (polling) return "Live connections are blocked here: others' edits come a little later, and neither they nor you see who else is here.";
   return "";
 }
 

@@ -78,6 +78,23 @@ def test_news_while_it_catches_up_are_caught_up_with_too():
     asyncio.run(story())
 
 
+def test_of_answers_to_joins_the_newest_alone_is_kept():
+    async def story():
+        reader = Reader()
+        outbox = Outbox(reader.send, reader.missing, reader.close)
+        outbox.put("before")
+        await settled()
+        for number in range(100):
+            outbox.begin(number, [f"header {number}", f"part {number}"])
+        assert len(outbox._items) == 1
+        reader.reads.set()
+        await settled()
+        assert reader.got == ["before", "header 99", "part 99"]
+        outbox.stop()
+
+    asyncio.run(story())
+
+
 def test_whoever_never_reads_is_cut_off():
     async def story():
         reader = Reader()

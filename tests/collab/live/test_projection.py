@@ -117,6 +117,7 @@ def test_a_correction_and_edits_meanwhile_are_both_there(memory, live, alice):
     assert "Ahab" in now(live) and "Ten years" in now(live)
     kept = LiveVersion.objects.get()
     assert kept.kind == "merge" and "Ahab" in kept.text and "Some years" in kept.text and "Alice" in kept.label
+    assert kept.label.endswith("which changed 1 place")
     project(memory)
     assert "Ten years" in agree(memory, live)
 

@@ -196,6 +196,9 @@ def test_another_generation_is_not_merged(memory, alice):
 # -- who is here
 
 
+END = {"type": None, "tname": "content", "item": None, "assoc": 0}  # the end of the text, as Yjs writes it
+
+
 def awareness(page: Browser, clock: int, state: object) -> str:
     return json.dumps({"type": "awareness", "update": b64(encode(page.doc.client_id, clock, state))})
 
@@ -210,7 +213,7 @@ def test_people_are_who_the_server_says_and_go_with_their_socket(memory, alice, 
         hers, his = Browser(memory), Browser(memory)
         await hers.join(alice)
         await his.join(bob)
-        forged = {"user": {"id": alice.pk, "name": "Alice", "colour": "#000"}, "cursor": {"anchor": {}, "head": {}}}
+        forged = {"user": {"id": alice.pk, "name": "Alice", "colour": "#000"}, "cursor": {"anchor": END, "head": END}}
         await his.send(awareness(his, 1, forged))
         text = state_in(await hers.expect("awareness"))[1]
         assert '"name":"Bob"' in text and "#000" not in text and '"anchor"' in text
