@@ -155,10 +155,6 @@ class UserAdmin(ChangingAdmin):
             factors=Coalesce(Subquery(counted), 0), workspace_count=Coalesce(Subquery(member), 0)
         )
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        transaction.on_commit(lambda: events.rights_changed(obj.pk))
-
     @display(description="Second factor", boolean=True)
     def second_factor(self, user: User) -> bool:
         return bool(user.factors)
@@ -174,7 +170,6 @@ class UserAdmin(ChangingAdmin):
             for name, value in fields.items():
                 setattr(user, name, value)
             user.save(update_fields=list(fields))
-            events.rights_changed(user.pk)
             changed += 1
         messages.success(request, f"{changed} changed. You yourself are left out.")
 

@@ -6,7 +6,6 @@ class CollabConfig(AppConfig):
     verbose_name = "People and live editing"
 
     def ready(self) -> None:
-        from . import audit, leaving  # need the models of every app
+        from . import audit  # needs the models of every app
 
         audit.register()
-        leaving.listen()

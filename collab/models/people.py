@@ -1,14 +1,17 @@
 """Who works here: people, workspaces, their members and invitations."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from ..events import rights_changed
 
 
 class UserManager(BaseUserManager):
@@ -50,6 +53,12 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """With another password, or deactivated, they are nobody to the pages that they left open."""
+        super().save(*args, update_fields=update_fields, **options)
+        if update_fields is None or {"password", "is_active"} & set(update_fields):
+            transaction.on_commit(lambda: rights_changed(self.pk))
 
     @property
     def short_name(self) -> str:

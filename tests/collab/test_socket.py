@@ -7,7 +7,6 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -119,11 +118,7 @@ def _deactivate(client: Client, user: User) -> None:
     user.save()
 
 
-def _end_session(client: Client, user: User) -> None:
-    Session.objects.get(session_key=client.cookies[settings.SESSION_COOKIE_NAME].value).delete()
-
-
-@pytest.mark.parametrize("ends", [_log_out, _new_password, _deactivate, _end_session])
+@pytest.mark.parametrize("ends", [_log_out, _new_password, _deactivate])
 def test_a_session_that_ends_closes_its_sockets(workspace, alice, bob, new_memory, ends):
     new_memory()
     client = Client()
