@@ -171,6 +171,8 @@ def _settings(scope: Scope) -> Iterable[Event]:
     memories = {str(m.pk): m for m in scope.known.filter(pk__in=[row.object_pk for row in rows])}
     for row in rows:
         memory = memories[row.object_pk]
+        if memory.deleted_at and "deleted_at" not in row.changes:
+            continue  # of what lies in the trash nothing is told but that
         yield Event(row.timestamp, "settings", _actor(row), _change(row.changes), memory, _page(memory))
 
 

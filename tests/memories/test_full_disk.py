@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from collab.live import seeding
+from collab.live import texts as live_texts
 from memories import services
 from memories.models import Job, Memory
 from tests.memories.engine.making import prose
@@ -39,6 +41,23 @@ def start(kind: str, memory: Memory) -> Job:
         "export": {"history": True, "head": memory.head_hash},
     }
     return queue(memory, kind, **params.get(kind, {}))
+
+
+def test_edits_wait_until_there_is_room_again(new_memory, alice):
+    memory = new_memory({"a.txt": prose(60_000, 1), "b.txt": "short\n"})
+    before, size = texts(memory), memory.path.stat().st_size
+    live = seeding.opened(memory, 2)
+    live_texts.replace(live, bytes(live.snapshot), "short\n" + prose(60_000, 3), alice)
+    job = queue(memory, Job.Kind.LIVE)
+    with no_file_larger_than(size + 100):
+        work(job)
+    assert job.state == "failed" and "disk" in job.reason and "again" in job.reason, job.reason
+    live.refresh_from_db()
+    assert texts(memory) == before and is_whole(memory) and live.projected_seq < live.head_seq
+    services.retry_job(job)
+    assert work(job).state == "done", job.reason
+    live.refresh_from_db()
+    assert texts(memory)["b.txt"] == "short\n" + prose(60_000, 3) and live.projected_seq == live.head_seq
 
 
 @pytest.mark.parametrize("kind", ["upload", "remove", "erase", "vacuum", "export"])
