@@ -30,9 +30,8 @@ register("copy", (button) => {
   button.addEventListener("click", copy);
 });
 
-// A list that is sent as soon as something else is chosen; its button is for those without scripts.
+// A list that is sent as soon as something else is chosen.
 register("submit-on-change", (form) => {
-  form.querySelector("[data-without-script]")?.setAttribute("hidden", "");
   form.addEventListener("change", () => form.requestSubmit());
 });
 
