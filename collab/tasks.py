@@ -30,5 +30,5 @@ def send_digests(**_: object) -> None:
     for pk in digest.due():
         try:
             digest.send(pk)
-        except OSError as error:  # the mail server; the next hour tries again
+        except Exception as error:  # the mail server or an address; the next hour tries again
             mail_log.warning("the digest for person %s was not sent: %s", pk, error)

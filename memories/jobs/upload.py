@@ -168,7 +168,8 @@ def _refuse_nothing(job: Job) -> None:
     and_others = f" {others} other{'s' if others > 1 else ''} failed too." if others else ""
     again = failed.exclude(staged="").exists() or job.params.get("text")
     do = "Try again." if again else "Trying again would not help: mend or leave out what failed, and upload that."
-    raise JobFailed(f"Nothing was stored. {first.path}: {first.reason.rstrip('.')}.{and_others} {do}")
+    why = first.reason if first.path in first.reason else f"{first.path}: {first.reason}"
+    raise JobFailed(f"Nothing was stored. {why.rstrip('.')}.{and_others} {do}")
 
 
 def _summary(job: Job) -> str:

@@ -37,9 +37,8 @@ register("own-time", (form) => {
   form.addEventListener("submit", () => (offset.value = -new Date(on.value).getTimezoneOffset()));
 });
 
-// A list that is sent as soon as something else is chosen; its button is for those without scripts.
+// A list that is sent as soon as something else is chosen.
 register("submit-on-change", (form) => {
-  form.querySelector("[data-without-script]")?.setAttribute("hidden", "");
   form.addEventListener("change", () => form.requestSubmit());
 });
 

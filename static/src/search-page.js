@@ -17,7 +17,6 @@ const say = (text) => {
 
 register("search-page", (form) => {
   const field = form.elements.q;
-  form.querySelector("[data-without-script]").hidden = true;
   let timer = null;
   let asked = queryOf(form);
   let last = null; // the request on its way: a later one ends it, so that no older answer comes after a newer one

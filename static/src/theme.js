@@ -16,6 +16,7 @@ function show(theme) {
   }
 }
 
+document.documentElement.dataset.scripted = ""; // styles leave out what is for pages without scripts, also in parts that come later
 const wanted = () => kept() ?? (system.matches ? "dark" : "light");
 
 show(wanted());

@@ -24,7 +24,6 @@ export class UploadView {
   showScripted() {
     this.form.classList.add("scripted");
     for (const one of this.form.querySelectorAll("[data-with-script]")) one.hidden = false;
-    for (const one of this.form.querySelectorAll("[data-without-script]")) one.hidden = true;
   }
 
   onPick(pick) {

@@ -51,7 +51,8 @@ def test_an_upload_of_which_nothing_was_stored_has_failed_and_says_why(memory):
     job = work(upload(memory, {"x.pdf": b"%PDF-1.4 nonsense", "d/w.docx": b"PK\x03\x04junk", "d/.hidden": "h"}))
     assert job.state == "failed" and outcomes(job)["x.pdf"] == "failed"
     reason = job.files.get(path="x.pdf").reason
-    assert job.reason.startswith(f"Nothing was stored. x.pdf: {reason.rstrip('.')}. 1 other failed too.")
+    assert reason.startswith("x.pdf is damaged")
+    assert job.reason.startswith(f"Nothing was stored. {reason}. 1 other failed too.")
     assert "would not help" in job.reason and not staging.folder_of(job.pk).exists()
     assert not job.files.exclude(staged="").exists() and not memory.path.exists()
     with pytest.raises(services.CannotRetry, match="would fail again"):
