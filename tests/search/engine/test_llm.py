@@ -34,7 +34,7 @@ def model(server: Server) -> Model:
     server.asked.clear()
     server.keys.clear()
     server.left.clear()
-    return Model(server.address, "tiny", "secret", connect=2, first=5, idle=5, whole=20)
+    return Model(server.address, "tiny", "secret", connect=10, first=60, idle=60, whole=120)
 
 
 def ask(model: Model | None, passages=PASSAGES, question: str = QUESTION, embed=None) -> Draft:
