@@ -41,7 +41,8 @@ class Gate:
 
     async def passed(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._open.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._open.wait()
         except TimeoutError:
             return False
         return True

@@ -259,7 +259,8 @@ class Socket(Member):
     async def _recheck_each_minute(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), RECHECK)
+                async with asyncio.timeout(RECHECK):
+                    await self._due.wait()
             self._due.clear()
             try:
                 await self._consumer.check_rights()

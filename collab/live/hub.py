@@ -72,7 +72,8 @@ class Hub:
 
     async def _send(self, group: str, message: dict[str, Any]) -> None:
         try:
-            await asyncio.wait_for(get_channel_layer().group_send(group, message), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await get_channel_layer().group_send(group, message)
         except Exception as error:  # Redis away: the others hear of it at their heartbeat
             log.warning("%s was not told of %s: %s", group, message["type"], error or type(error).__name__)
 
@@ -104,7 +105,8 @@ class Hub:
 
     async def _attend(self) -> None:
         layer = get_channel_layer()
-        self._channel = await asyncio.wait_for(layer.new_channel("live."), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            self._channel = await layer.new_channel("live.")
         receiving = asyncio.create_task(self._receive(layer, self._channel))
         try:
             while self._groups:
@@ -124,12 +126,16 @@ class Hub:
     async def _join_and_discard(self, layer: Any) -> None:
         wanted = set(self._groups)
         for name in wanted - self._joined:
-            await asyncio.wait_for(layer.group_add(name, self._channel), PATIENCE)
+            async with asyncio.timeout(
+                PATIENCE
+            ):  # not wait_for, which loses a cancellation at the moment of the answer
+                await layer.group_add(name, self._channel)
             self._joined.add(name)
             self._ask_who_is_there(name)
         for name in self._joined - wanted:
             self._joined.discard(name)
-            await asyncio.wait_for(layer.group_discard(name, self._channel), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await layer.group_discard(name, self._channel)
 
     def _ask_who_is_there(self, name: str) -> None:
         for room in self.rooms.values():

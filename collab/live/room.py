@@ -292,7 +292,8 @@ class Room:
     async def _beat(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), HEARTBEAT)
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._look.wait()
             self._look.clear()
             try:
                 await self._look_at_row()

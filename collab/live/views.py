@@ -140,7 +140,8 @@ async def _await_news(live: UUID, since: int, wait: float, waiter: Waiter) -> No
     await sync_to_async(connections.close_all)()
     if (await log.since(live, since)).head <= since:
         with suppress(TimeoutError):
-            await asyncio.wait_for(waiter.news.wait(), wait)
+            async with asyncio.timeout(wait):
+                await waiter.news.wait()
 
 
 async def _state(live: UUID, since: int | None, vector: str | None) -> dict[str, Any]:

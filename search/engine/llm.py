@@ -98,7 +98,8 @@ async def _close(client: Any, chunks: Any) -> None:
 
 async def _within(seconds: float, waiting: Any) -> Any:
     try:
-        return await asyncio.wait_for(waiting, max(0.0, seconds))
+        async with asyncio.timeout(max(0.0, seconds)):
+            return await waiting
     except TimeoutError:
         raise ModelFailed("the language model did not answer in time") from None
 
