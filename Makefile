@@ -15,6 +15,7 @@ NEW_ENOUGH := node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1
 MEMORY := .run/demo/docs.mp4
 
 ENGINE_TESTS := tests/cli tests/memories/engine tests/search/engine
+LONG_TESTS := tests/test_every_address.py
 
 .PHONY: setup front run demo test test-engine test-site test-team test-browser lint format bench bench-site bench-live clean
 
@@ -53,11 +54,11 @@ demo: setup
 test: setup front
 	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(MAKE) --no-print-directory --jobs 4 --output-sync=target test-engine test-site test-team test-browser)
 
-test-engine:
-	@$(BIN)/python -m pytest $(ENGINE_TESTS)
+test-engine: # and what else the shortest part has time for
+	@$(BIN)/python -m pytest $(ENGINE_TESTS) $(LONG_TESTS)
 
 test-site:
-	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) tests/collab tests/search tests/e2e)
+	@$(BIN)/python -m pytest tests $(addprefix --ignore=,$(ENGINE_TESTS) $(LONG_TESTS) tests/collab tests/search tests/e2e)
 
 test-team:
 	@$(BIN)/python -m pytest tests/collab tests/search --ignore=tests/search/engine

@@ -139,6 +139,8 @@ def test_a_reader_reads_and_changes_nothing(as_, memory, bob):
     before = state()
     own = reverse("comment-edit-form", args=[Comment.objects.first().pk])
     for url in pages(memory):
+        if "/live" in url:
+            continue  # with the right it opens connections, on an event loop that lasts: live/test_fallback.py
         wanted = 404 if url == own else 302 if url.endswith("?on=2100-01-01") else 200
         assert client.get(url).status_code == wanted, url
     for url, data in changes(memory, version):
