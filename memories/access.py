@@ -43,17 +43,18 @@ def visible_sql(user: Any) -> tuple[str, tuple[Any, ...]]:
     Put together once for everybody: that takes longer than a query with it.
     """
     if not user.is_authenticated or not user.is_active:
-        return _sql(Memory.objects.visible_to(user).present())
+        return sql_of(Memory.objects.visible_to(user).present())
     sql, params = _visible_to_somebody()
     return sql, tuple(user.pk if value == SOMEBODY else value for value in params)
 
 
 @lru_cache(1)
 def _visible_to_somebody() -> tuple[str, tuple[Any, ...]]:
-    return _sql(Memory.objects.visible_to(User(pk=SOMEBODY, is_active=True)).present())
+    return sql_of(Memory.objects.visible_to(User(pk=SOMEBODY, is_active=True)).present())
 
 
-def _sql(memories: MemoryQuerySet) -> tuple[str, tuple[Any, ...]]:
+def sql_of(memories: QuerySet[Memory]) -> tuple[str, tuple[Any, ...]]:
+    """Selects their primary keys."""
     return memories.order_by().values("pk").query.sql_with_params()
 
 

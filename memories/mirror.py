@@ -14,12 +14,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DataError, connection, models, transaction
+from django.db import DataError, models, transaction
 from django.utils import timezone
 
 from collab import events
 
-from . import mirroring
+from . import mirroring, turns
 from .engine import Memory as MemoryFile
 from .engine.errors import MemvidError, NotFound
 from .models import Chunk, Commit, Document, Memory
@@ -60,9 +60,8 @@ def follow(memory: Memory, progress: Progress | None = None) -> bool:
 
 
 def _take_turn(memory: Memory) -> None:
-    """An advisory lock until the end of the transaction; a lock on the row would make people wait."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mirror {memory.pk}"])
+    """Of its own: a lock on the row would make people wait."""
+    turns.take(f"mirror {memory.pk}")
 
 
 def _follow(memory: Memory, progress: Progress | None) -> bool:

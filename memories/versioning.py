@@ -1,11 +1,11 @@
 """Naming versions and going back to one. A restore is new edits on top of the present text: nobody's are lost."""
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from collab.live import texts
 from collab.models import LiveVersion, User
 
-from . import versions
+from . import turns, versions
 from .engine.textdiff import TextDiff
 from .mirroring import clean
 from .models import Document
@@ -46,9 +46,7 @@ def restore_passage(document: Document, by: User, key: str, mark: str) -> None:
 def _alone(document: Document) -> None:
     """Restores of a document go one after the other: two of one passage, made from one state, would put it there
     twice. Who types is not kept waiting."""
-    with connection.cursor() as cursor:
-        key = f"restore {document.memory_id} {document.number}"
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+    turns.take(f"restore {document.memory_id} {document.number}")
 
 
 def _called(document: Document, key: str) -> str:

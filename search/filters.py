@@ -47,8 +47,7 @@ def table_of(user: Any, scope: Scope, *, ever: bool = False) -> Table:
 
 def _reach(user: Any, scope: Scope) -> Reach:
     """As `visible_memories`."""
-    sql, params = visible_sql(user)
-    sql = f"m.id IN ({sql})"
+    sql, params = Reach.within(*visible_sql(user))
     if scope.memories is not None:
         sql, params = f"{sql} AND m.id = ANY(%s)", (*params, list(scope.memories))
     if scope.workspace is not None:

@@ -16,16 +16,18 @@ LOOKED_AT = 20_000  # characters of a passage
 class _Vocabulary:
     """Words of one language by the terms they are under: what stands in one text mostly stood in another before."""
 
-    most = 50_000  # words, some 17 MB; then it begins anew
+    most = 50_000  # words, some 17 MB; then another one is begun
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._under: dict[str, tuple[str, ...]] = {}
+        self._under: dict[str, list[str]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._known) > self.most
 
     def among(self, words: set[str], terms: frozenset[str], language: str) -> set[str]:
         """Which of the words are under one of the terms."""
-        if len(self._known) > self.most:
-            self.__init__()
         found = set()
         for word in words - self._known:
             own = tokens.word_terms(tokens.compatible(word), language)
@@ -33,7 +35,7 @@ class _Vocabulary:
                 found.add(word)
             if word.isascii():  # a run without spaces is not met again
                 for term in own:
-                    self._under[term] = (*self._under.get(term, ()), word)
+                    self._under.setdefault(term, []).append(word)  # whole in itself: searches run in several threads
                 self._known.add(word)
         return found.union(word for term in terms for word in self._under.get(term, ()) if word in words)
 
@@ -50,7 +52,9 @@ class Marker:
 
     def marks(self, text: str, language: str) -> list[tuple[int, int]]:
         """Where the words that were asked for begin and end in the text."""
-        vocabulary = _vocabularies.setdefault(language, _Vocabulary())
+        vocabulary = _vocabularies.get(language)
+        if vocabulary is None or vocabulary.is_full:
+            vocabulary = _vocabularies[language] = _Vocabulary()
         found: list[tuple[int, int]] = []
         for word in vocabulary.among(set(tokens.WORD.findall(text)), self._terms, language):
             unspaced = not word.isascii() and tokens.is_unspaced(word)

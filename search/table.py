@@ -14,6 +14,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import QuerySet
 
+from memories.access import sql_of
 from memories.models import Chunk, Memory
 
 from .engine import bm25
@@ -120,7 +121,11 @@ class Reach(NamedTuple):
 
     @classmethod
     def of(cls, memories: QuerySet[Memory]) -> "Reach":
-        sql, params = memories.order_by().values("pk").query.sql_with_params()
+        return cls.within(*sql_of(memories))
+
+    @classmethod
+    def within(cls, sql: str, params: tuple[Any, ...]) -> "Reach":
+        """Of the memories whose primary keys it selects."""
         return cls(f"m.id IN ({sql})", params)
 
 

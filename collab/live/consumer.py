@@ -15,12 +15,12 @@ from ..models import User
 from . import log, presence, seeding, wire
 from . import rights as rules
 from .hub import hub
-from .outbox import Outbox
+from .outbox import TRY_LATER, Outbox
 from .room import AWAY, GENERATION, REMOVED, Full, Member, Room
 from .updates import MOST_CLIENT, BadUpdate, check
 
 logger = logging.getLogger("memvid.live")
-NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY, TRY_LATER = 4401, 4403, 4429, 4503
+NOT_LOGGED_IN, NOT_ALLOWED, TOO_MANY = 4401, 4403, 4429
 RECHECK = 60.0  # seconds
 MOST_BAD = 20  # frames that were refused
 FRAMES_A_SECOND, BURST = 50, 1000  # a page that was cut off has hundreds of edits to send

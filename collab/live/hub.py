@@ -126,9 +126,7 @@ class Hub:
     async def _join_and_discard(self, layer: Any) -> None:
         wanted = set(self._groups)
         for name in wanted - self._joined:
-            async with asyncio.timeout(
-                PATIENCE
-            ):  # not wait_for, which loses a cancellation at the moment of the answer
+            async with asyncio.timeout(PATIENCE):  # wait_for would lose a cancellation in the moment of the answer
                 await layer.group_add(name, self._channel)
             self._joined.add(name)
             self._ask_who_is_there(name)

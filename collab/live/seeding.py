@@ -3,9 +3,10 @@
 import time
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from pycrdt import Doc, Text
 
+from memories import turns
 from memories.engine import Memory as MemoryFile
 from memories.engine.errors import MemvidError
 from memories.engine.history import last_change
@@ -37,8 +38,7 @@ def opened(memory: Memory, number: int) -> LiveDocument:
 
 def take_turn(memory: Memory, number: int) -> None:
     """To make the live document, or to take it away: until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"live {memory.pk} {number}"])
+    turns.take(f"live {memory.pk} {number}")
 
 
 def _seed(memory: Memory, number: int) -> LiveDocument:
