@@ -114,7 +114,7 @@ class Place:
         self.cookies = []
         for user in self.users:
             client = Client()
-            client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+            client.force_login(user, "collab.accounts.Backend")
             name = settings.SESSION_COOKIE_NAME
             self.cookies.append(f"{name}={client.cookies[name].value}")
 

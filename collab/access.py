@@ -1,11 +1,17 @@
 """Which workspace is a person in now, and may they manage it."""
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
-from .models import MANAGERS, WRITERS, Invitation, Membership, Role, Workspace, memberships_of
+from memories.sql import Written, fetch, instance, names
+
+from .models import MANAGERS, WRITERS, Invitation, Membership, Role, User, Workspace, memberships_of
 
 SESSION_KEY = "workspace"
+MEMBERSHIPS = Written(
+    lambda pk: memberships_of(User(pk=pk, is_active=True)).select_related("workspace").order_by("joined_at", "pk")
+)
 
 
 def workspaces_of(user) -> list[Workspace]:
@@ -14,12 +20,23 @@ def workspaces_of(user) -> list[Workspace]:
 
 def current_membership(request: HttpRequest) -> Membership | None:
     """The membership that the session names, else that of the workspace used last, else the oldest one."""
-    memberships = memberships_of(request.user).select_related("workspace").order_by("joined_at", "pk")
-    by_workspace = {membership.workspace_id: membership for membership in memberships}
+    by_workspace = {membership.workspace_id: membership for membership in _memberships(request.user)}
     for wanted in (request.session.get(SESSION_KEY), getattr(request.user, "last_workspace_id", None)):
         if wanted in by_workspace:
             return by_workspace[wanted]
     return next(iter(by_workspace.values()), None)
+
+
+def _memberships(user: User | AnonymousUser) -> list[Membership]:
+    """With their workspaces, the oldest first. Asked with every request."""
+    if not user.is_authenticated or not user.is_active:
+        return []
+    found, own = [], len(names(Membership))
+    for row in fetch(*MEMBERSHIPS.sql(user.pk)):
+        membership = instance(Membership, row[:own])
+        membership.workspace = instance(Workspace, row[own:])
+        found.append(membership)
+    return found
 
 
 def workspace_read(request: HttpRequest, pk: int) -> Workspace:

@@ -1,18 +1,30 @@
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+
+from memories.sql import Written, fetch, instance
 
 from .access import SESSION_KEY
 from .models import User, Workspace
 from .services import accept_invitation, find_invitation, make_workspace, remember_workspace
 
 INVITATION_KEY = "invitation"
+ONE_USER = Written(lambda pk: User.objects.filter(pk=pk))
 
 
 def enter_workspace(request: HttpRequest, user: User, workspace: Workspace) -> None:
     request.session[SESSION_KEY] = workspace.pk
     remember_workspace(user, workspace)
+
+
+class Backend(ModelBackend):
+    def get_user(self, user_id: int) -> User | None:
+        """Asked with every request."""
+        rows = fetch(*ONE_USER.sql(user_id))
+        user = instance(User, rows[0]) if rows else None
+        return user if user and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):

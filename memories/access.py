@@ -1,6 +1,5 @@
 """May I: each lookup gives the row or 404, to a stranger and to somebody without the right alike."""
 
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,9 @@ from django.shortcuts import get_object_or_404
 from collab.models import User
 
 from .models import Document, Job, Memory, MemoryQuerySet
+from .sql import Written
 
-SOMEBODY = -987_654_321  # stands for the person
+VISIBLE = Written(lambda pk: _keys(Memory.objects.visible_to(User(pk=pk, is_active=True)).present()))
 
 
 def memory_read(request: HttpRequest, pk: UUID) -> Memory:
@@ -44,18 +44,16 @@ def visible_sql(user: Any) -> tuple[str, tuple[Any, ...]]:
     """
     if not user.is_authenticated or not user.is_active:
         return sql_of(Memory.objects.visible_to(user).present())
-    sql, params = _visible_to_somebody()
-    return sql, tuple(user.pk if value == SOMEBODY else value for value in params)
-
-
-@lru_cache(1)
-def _visible_to_somebody() -> tuple[str, tuple[Any, ...]]:
-    return sql_of(Memory.objects.visible_to(User(pk=SOMEBODY, is_active=True)).present())
+    return VISIBLE.sql(user.pk)
 
 
 def sql_of(memories: QuerySet[Memory]) -> tuple[str, tuple[Any, ...]]:
     """Selects their primary keys."""
-    return memories.order_by().values("pk").query.sql_with_params()
+    return _keys(memories).query.sql_with_params()
+
+
+def _keys(memories: QuerySet[Memory]) -> QuerySet:
+    return memories.order_by().values("pk")
 
 
 def _memory(memories: MemoryQuerySet, pk: UUID) -> Memory:

@@ -166,6 +166,7 @@ LANGUAGE_CODE = "en"
 RUN_DIR = MEMVID_DATA_DIR / "run"
 DATABASES = {"default": env_database("DATABASE_URL", f"postgresql://postgres@/memvid?host={RUN_DIR}")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2  # the statements of memories.sql
 # How far the index of vectors is walked: until enough of what it finds may be seen by who asks.
 VECTOR_WALK = "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order -c hnsw.max_scan_tuples=40000"
 DATABASES["default"]["OPTIONS"]["options"] = f"{DATABASES['default']['OPTIONS'].get('options', '')} {VECTOR_WALK}"
@@ -238,7 +239,7 @@ FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 
 AUTH_USER_MODEL = "collab.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "collab.accounts.Backend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [

@@ -37,13 +37,15 @@ class Chip:
 
 @dataclass(frozen=True)
 class Address:
-    """`values`: every part that was understood, as texts. `problems`: what was left out, a line each."""
+    """`values`: every part that was understood, as texts. `problems`: what was left out, a line each. `lost`: its place
+    in the list is none."""
 
     values: dict[str, tuple[str, ...]]
     scope: Scope
     problems: tuple[str, ...] = ()
     offset: int = 0
     text: str = ""
+    lost: bool = False
 
     @classmethod
     def read(cls, data: QueryDict) -> "Address":
@@ -62,7 +64,10 @@ class Address:
             values["commit"] = ()
         if facts.get("since") and facts.get("until") and facts["until"] < facts["since"]:
             problems.append("The last day is before the first one, so nothing can be found: change one of them.")
-        return cls(values, _scope(facts, values, form.lost_memories), tuple(problems), facts.get("offset") or 0, text)
+        return cls(
+            values, _scope(facts, values, form.lost_memories), tuple(problems), facts.get("offset") or 0, text,
+            "offset" in form.errors,
+        )  # fmt: skip
 
     @property
     def mode(self) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import QueryDict
 
 from memories.forms import OneLine
 
@@ -89,9 +90,14 @@ class SearchForm(forms.Form):
     changed_since = _day("What changed since")
     offset = forms.IntegerField(required=False, min_value=0, max_value=FURTHEST)
 
+    def __init__(self, data: QueryDict):
+        # Only the fields of which the address says something: to copy the others took longer than reading it.
+        self.base_fields = {name: field for name, field in self.base_fields.items() if name in data}
+        super().__init__(data)
+
     @property
     def lost_memories(self) -> int:
-        return self.fields["memory"].lost
+        return self.fields["memory"].lost if "memory" in self.fields else 0
 
     def problems(self) -> list[str]:
         """One line for each filter that was left out; lost memories are not left out but found nothing in."""

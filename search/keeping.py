@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 
@@ -19,6 +19,14 @@ class Kept:
                 return None
             self._items.move_to_end(key)
             return self._items[key][0]
+
+    def some(self, keys: Iterable[Hashable]) -> dict[Hashable, Any]:
+        """Of those that are kept."""
+        with self._lock:
+            found = {key: self._items[key][0] for key in keys if key in self._items}
+            for key in found:
+                self._items.move_to_end(key)
+        return found
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:

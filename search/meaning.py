@@ -7,9 +7,9 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection, transaction
-from pgvector import HalfVector
 
 from memories.models import Job
+from memories.sql import fetch
 
 from . import embedding
 from .embedding import QUERY_TIMEOUT, EmbedderAway
@@ -42,7 +42,6 @@ class Question:
     notes: list[str] = field(default_factory=list)
 
 
-# Written out, as putting a query together takes longer than its answer.
 IN_USE = """
 SELECT EXISTS (SELECT FROM memories_job WHERE kind = %s AND state = ANY(%s) AND memory_id = ANY(%s)),
     model.id, model.name, model.dimensions
@@ -54,9 +53,7 @@ INDEXING = "Some passages are still being indexed by meaning; until then only th
 
 def ask(text: str, memories: Collection[UUID]) -> Question:
     """`memories`: those that will be searched."""
-    with connection.cursor() as cursor:
-        cursor.execute(IN_USE, [Job.Kind.INDEX.value, WORKING, list(memories)])
-        indexing, *facts = cursor.fetchone()
+    [(indexing, *facts)] = fetch(IN_USE, [Job.Kind.INDEX.value, WORKING, list(memories)])
     notes = [INDEXING] if indexing else []
     if facts[0] is None:
         return Question(notes=["Searched by words only: no passage has been indexed by meaning yet.", *notes])
@@ -117,16 +114,13 @@ class _Asking(NamedTuple):
 
     def distances(self, stored: str, among: str, values: Collection[Any], most: int) -> tuple[Distances, Distances]:
         """The nearest first; and those of the others."""
-        vector, model = HalfVector(self.question.vector).to_text(), self.question.model.pk
-        with connection.cursor() as cursor:
-            sql = DISTANCES.format(stored=stored, among=among)
-            cursor.execute(sql, [vector, model, values, most, model, self.besides])
-            rows = cursor.fetchall()
+        vector, model = _written(self.question.vector), self.question.model.pk
+        sql = DISTANCES.format(stored=stored, among=among)
+        rows = fetch(sql, [vector, model, values, most, model, self.besides])
         found = [(chunk, distance) for chunk, distance, other in rows if not other]
         return found, [(chunk, distance) for chunk, distance, other in rows if other]
 
 
-# Written out, as putting the query together took longer than its answer.
 DISTANCES = """
 WITH asked AS (SELECT %s::halfvec AS vector)
 (SELECT chunk_id, {stored} <=> (SELECT vector FROM asked) AS distance, false FROM search_embedding
@@ -135,6 +129,11 @@ UNION ALL
 SELECT chunk_id, vector <=> (SELECT vector FROM asked), true FROM search_embedding
     WHERE model_id = %s AND chunk_id = ANY(%s)
 """
+
+
+def _written(vector: np.ndarray) -> str:
+    """As pgvector reads it, to the digits that a half has."""
+    return f"[{','.join(['%.5g'] * len(vector))}]" % tuple(vector.tolist())
 
 
 def _exact(asking: _Asking, table: Table, most: int) -> tuple[Distances, Distances]:

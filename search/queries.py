@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
 
 from memories.models import Chunk, Memory
+from memories.sql import fetch
 
 from . import meaning, reranking, snippets, typos
 from .engine import fusion, tokens
@@ -153,11 +153,12 @@ def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
 
 def _blended(words: Words, near: dict[int, float], cosines: dict[int, float]) -> _Ranked:
     """The best of both legs by both scores; after them, what was found by words alone further down."""
-    scores = {row: fusion.blend(cosine, words.moments.standing(words.scores[row])) for row, cosine in cosines.items()}
-    best = sorted(scores, key=lambda row: (-scores[row], row))
-    shown = {row: fusion.shown(score) for row, score in scores.items()}
+    rows, meant = np.array(list(cosines), np.int64), np.array(list(cosines.values()))
+    blended = fusion.blend(meant, words.moments.standing(words.scores[rows]))
+    order = np.lexsort((rows, -blended))
+    scores = dict(zip(rows[order].tolist(), fusion.shown(blended[order]).tolist(), strict=True))
     rest = [row for row in words.ranking[POOL:] if row not in scores]
-    return _Ranked([*best, *rest], shown | dict.fromkeys(rest, 0.0), near, words)
+    return _Ranked([*scores, *rest], scores | dict.fromkeys(rest, 0.0), near, words)
 
 
 # -- what is shown
@@ -177,7 +178,6 @@ def _found(
     )  # fmt: skip
 
 
-# Written out: putting it together took three times as long as its answer.
 ROWS = """
 SELECT c.id, c."order", c.frame, d.number, d.path, d.language, m.id, m.name, m.workspace_id, k.author, k.time,
     left(c.text, %s)
@@ -193,9 +193,7 @@ def _hits(table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
     by_chunk = dict(zip(table.chunk(page), page, strict=True))
     if not by_chunk:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(ROWS, [snippets.LOOKED_AT, list(by_chunk), table.memories])
-        rows = {row[0]: row for row in cursor.fetchall()}
+    rows = {row[0]: row for row in fetch(ROWS, [snippets.LOOKED_AT, list(by_chunk), table.memories])}
     marker = snippets.Marker(ranked.words.marked if ranked.words else ())
     memories: dict[UUID, Memory] = {}
     hits = []

@@ -4,18 +4,18 @@ What a segment of postings says never changes, so it is kept between searches: i
 that were asked for. Which segments a search reads is asked anew each time, with the rights in the query.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
 from django.db.models import QuerySet
 
 from memories.access import sql_of
 from memories.models import Chunk, Memory
+from memories.sql import fetch
 
 from .engine import bm25
 from .keeping import Kept
@@ -23,6 +23,7 @@ from .models import Segment
 from .postings import split
 
 KEPT = 96 << 20  # bytes of columns and postings
+MANY = 0.3  # of the chunks of a segment
 NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
 
 
@@ -129,7 +130,6 @@ class Reach(NamedTuple):
         return cls(f"m.id IN ({sql})", params)
 
 
-# Written out, as the ones below: putting a query together takes longer than its answer.
 SEGMENTS = """
 SELECT s.id, m.id, m.head_hash, s.size, s.terms, s.languages
 FROM search_segment AS s JOIN memories_memory AS m ON m.id = s.memory_id WHERE {} ORDER BY m.id, s.last
@@ -141,7 +141,7 @@ PLACES = "SELECT segment_id, term, data FROM search_posting WHERE segment_id = A
 def load(reach: Reach, dead: Dead | None = None) -> Table:
     """`dead`, given a part and the commit that removed each of its chunks, says which do not count (None: no chunk);
     by default those that were removed."""
-    rows = _rows(SEGMENTS.format(reach.sql), reach.params)
+    rows = fetch(SEGMENTS.format(reach.sql), reach.params)
     parts, start, terms, languages = [], 0, 0, set()
     columns = _columns([pk for pk, *_ in rows])
     for pk, memory, head, size, total, names in rows:
@@ -157,21 +157,17 @@ def load(reach: Reach, dead: Dead | None = None) -> Table:
     return Table(parts, start, living, terms / max(start, 1), sorted(languages))
 
 
-def _rows(sql: str, params: Iterable[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
-
-
 def _or_none(dead: np.ndarray) -> np.ndarray | None:
     return dead if dead.any() else None
 
 
 def _columns(segments: list[int]) -> dict[int, Columns]:
-    found = {pk: kept for pk in segments if (kept := _kept.get(("columns", pk))) is not None}
+    found = {pk: kept for (_, pk), kept in _kept.some(("columns", pk) for pk in segments).items()}
     missing = [pk for pk in segments if pk not in found]
+    if not missing:
+        return found
     rows = Segment.objects.filter(pk__in=missing).values_list("pk", "chunks", "documents", "added", "lengths")
-    for pk, chunks, documents, added, lengths in rows.iterator() if missing else ():
+    for pk, chunks, documents, added, lengths in rows.iterator():
         found[pk] = Columns(
             np.frombuffer(chunks, "<i8"), np.frombuffer(documents, "<i8"),
             np.frombuffer(added, "<u4"), np.frombuffer(lengths, "<u2"),
@@ -209,23 +205,19 @@ def _removed(parts: list[Part]) -> dict[int, np.ndarray]:
 
 def counts(table: Table, terms: Collection[str]) -> dict[str, dict[int, int]]:
     """By term and segment, in how many chunks the term stands; removed ones are counted too."""
-    segments = [part.pk for part in table.parts]
     found: dict[str, dict[int, int]] = {term: {} for term in terms}
-    unknown = []
-    for term in terms:
-        for pk in segments:
-            count = _kept.get(("count", pk, term))
-            if count is None:
-                unknown.append((pk, term))
-            elif count:
-                found[term][pk] = count
-    if unknown:
+    keys = [("count", part.pk, term) for term in terms for part in table.parts]
+    kept = _kept.some(keys)
+    for (_, pk, term), count in kept.items():
+        if count:
+            found[term][pk] = count
+    if unknown := [(pk, term) for _, pk, term in keys if ("count", pk, term) not in kept]:
         _ask_counts(unknown, found)
     return found
 
 
 def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
-    known = {(pk, term): count for pk, term, count in _rows(COUNTS, _wanted(unknown))}
+    known = {(pk, term): count for pk, term, count in fetch(COUNTS, _wanted(unknown))}
     for pk, term in unknown:
         count = known.get((pk, term), 0)
         _kept.put(("count", pk, term), count, 120)
@@ -233,20 +225,55 @@ def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]
             found[term][pk] = count
 
 
-def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, str], tuple[np.ndarray, np.ndarray]]:
-    """(places uint16, BM25 without rarity float32) by segment and term."""
-    keys = [(pk, term) for term, segments in wanted.items() for pk in segments]
+class Impacts(NamedTuple):
+    """What a term counts in the chunks of a segment: BM25 without its rarity, float32. `places` uint16, or None where
+    there is a value for every chunk, which is faster to add where many hold the term."""
+
+    places: np.ndarray | None
+    values: np.ndarray
+
+    def add_to(self, scores: np.ndarray, factor: np.float32) -> None:
+        if self.places is None:
+            scores += factor * self.values
+        else:
+            scores[self.places.astype(np.intp)] += factor * self.values
+
+    def mark(self, rows: np.ndarray) -> None:
+        """Sets the rows, bool, that hold the term."""
+        if self.places is None:
+            rows |= self.values > 0
+        else:
+            rows[self.places.astype(np.intp)] = True
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return self.values.nbytes + (self.places.nbytes if self.places is not None else 0)
+
+
+def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, str], Impacts]:
+    """By segment and term."""
     mean = bm25.even(table.mean)
-    found = {key: kept for key in keys if (kept := _kept.get(("impacts", *key, mean))) is not None}
-    missing = set(keys) - set(found)
+    kept = _kept.some(("impacts", pk, term, mean) for term, segments in wanted.items() for pk in segments)
+    found = {(pk, term): value for (_, pk, term, _), value in kept.items()}
+    missing = {(pk, term) for term, segments in wanted.items() for pk in segments} - found.keys()
     if missing:
         lengths = {part.pk: part.columns.lengths for part in table.parts}
-        for pk, term, data in _rows(PLACES, _wanted(missing)):
+        for pk, term, data in fetch(PLACES, _wanted(missing)):
             if (pk, term) in missing:
-                places, times = split(data)
-                found[pk, term] = places, bm25.impacts(times, lengths[pk][places], mean)
-                _kept.put(("impacts", pk, term, mean), found[pk, term], 2 * len(data) + 200)
+                made = found[pk, term] = _impacts(data, lengths[pk], mean)
+                _kept.put(("impacts", pk, term, mean), made, made.size + 300)
     return found
+
+
+def _impacts(data: bytes, lengths: np.ndarray, mean: float) -> Impacts:
+    places, times = split(data)
+    values = bm25.impacts(times, lengths[places], mean)
+    if len(places) < MANY * len(lengths):
+        return Impacts(places, values)
+    whole = np.zeros(len(lengths), np.float32)
+    whole[places] = values
+    return Impacts(None, whole)
 
 
 def _wanted(keys: Collection[tuple[int, str]]) -> tuple[list[int], list[str]]:

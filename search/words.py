@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from django.db import connection
 from django.db.models import QuerySet
 
 from memories.models import Memory
+from memories.sql import fetch
 
 from . import table as tables
 from . import typos
@@ -167,8 +167,7 @@ def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int
         view = scores[part.start : part.start + part.size]
         for term in taken:
             if (part.pk, term) in found:
-                places, impacts = found[part.pk, term]
-                view[places.astype(np.intp)] += factor[term] * impacts
+                found[part.pk, term].add_to(view, factor[term])
     return scores
 
 
@@ -183,7 +182,7 @@ def _holding(table: Table, words: tuple[str, ...]) -> np.ndarray:
         for part in table.parts:
             for term in counts:
                 if (part.pk, term) in postings:
-                    one[part.start + postings[part.pk, term][0].astype(np.intp)] = True
+                    postings[part.pk, term].mark(one[part.start : part.start + part.size])
         held &= one
     return held
 
@@ -203,6 +202,5 @@ def _with_phrases(table: Table, scores: np.ndarray, asked: Asked) -> frozenset[i
     rows = bm25.top(scores, CHECKED).tolist()
     by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
     phrases = Phrases(asked.phrases)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
-        return frozenset(by_chunk[pk] for pk, text in cursor if phrases.all_in(text))
+    texts = fetch("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
+    return frozenset(by_chunk[pk] for pk, text in texts if phrases.all_in(text))

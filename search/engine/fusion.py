@@ -20,6 +20,7 @@ MIDDLE = 3.0  # the sum that is shown as 0.5
 K = 60  # of the paper
 
 Item = TypeVar("Item", bound=Hashable)
+Number = TypeVar("Number", float, np.ndarray)
 
 
 def fuse(rankings: Sequence[Sequence[Item]], k: int = K) -> list[tuple[Item, float]]:
@@ -62,16 +63,17 @@ class Moments:
         """Never 0, so that it can be divided by."""
         return max(self.square / max(self.count, 1) - self.mean**2, 1e-12) ** 0.5
 
-    def standing(self, score: float) -> float:
+    def standing(self, scores: np.ndarray | float) -> np.ndarray | float:
         """Standard deviations above the mean."""
-        return (float(score) - self.mean) / self.spread
+        return (np.asarray(scores, np.float64) - self.mean) / self.spread
 
 
-def blend(cosine: float, standing: float) -> float:
+def blend(cosine: Number, standing: Number) -> Number:
     """`standing`: standard deviations that the BM25 of a chunk lies above the mean of all."""
     return MEANING * cosine / SPREAD + (1 - MEANING) * standing
 
 
-def shown(blended: float) -> float:
+def shown(blended: Number) -> Number:
     """From 0 to 1, for people."""
-    return max(blended, 0.0) / (max(blended, 0.0) + MIDDLE)
+    above = np.maximum(blended, 0.0)
+    return above / (above + MIDDLE)

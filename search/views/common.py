@@ -10,15 +10,14 @@ from memories.models import Chunk
 from .. import answers
 from ..address import Address
 from ..answers import Passage
-from ..forms import SearchForm
 
 
 def address_of(request: HttpRequest) -> Address:
     """404 for a place in the list that no list has."""
-    form = SearchForm({"offset": request.GET.get("offset", "")})
-    if not form.is_valid():
+    address = Address.read(request.GET)
+    if address.lost:
         raise Http404("no such place in a list of results")
-    return Address.read(request.GET)
+    return address
 
 
 def passage_read(request: HttpRequest, pk: int) -> Chunk:

@@ -19,7 +19,7 @@ def as_(db) -> Callable[[User], Client]:
 
     def build(user: User) -> Client:
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user, backend="collab.accounts.Backend")
         return client
 
     return build

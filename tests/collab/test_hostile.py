@@ -45,7 +45,7 @@ def test_forms_before_the_log_in(db, url):
 @pytest.mark.parametrize("url", OWN)
 def test_forms_of_members(db, alice, workspace, bobs, url):
     client = Client(raise_request_exception=False)
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, backend="collab.accounts.Backend")
     _send(client, url.format(bob=bobs.pk))
 
 

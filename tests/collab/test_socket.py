@@ -108,7 +108,7 @@ def _log_out(client: Client, user: User) -> None:
 def _new_password(client: Client, user: User) -> None:
     """Somebody who knows the old one, in another browser."""
     other = Client()
-    other.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    other.force_login(user, backend="collab.accounts.Backend")
     facts = {"oldpassword": PASSWORD, "password1": "quite another one", "password2": "quite another one"}
     assert other.post("/accounts/password/change/", facts).status_code == 302
 
@@ -122,7 +122,7 @@ def _deactivate(client: Client, user: User) -> None:
 def test_a_session_that_ends_closes_its_sockets(workspace, alice, bob, new_memory, ends):
     new_memory()
     client = Client()
-    client.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(bob, backend="collab.accounts.Backend")
 
     async def story():
         session = client.cookies[settings.SESSION_COOKIE_NAME].value

@@ -59,7 +59,7 @@ class World:
     def client(self, name: str) -> Client:
         client = Client()
         if user := self.people[name]:
-            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            client.force_login(user, backend="collab.accounts.Backend")
         return client
 
     def hidden(self, name: str) -> list[str]:

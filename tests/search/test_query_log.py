@@ -18,7 +18,7 @@ TYPED = {"HX-Request": "true", "X-Search-Typed": "1"}
 @pytest.fixture
 def logged_in(client, alice, rows) -> Client:
     rows(WHALE)
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, backend="collab.accounts.Backend")
     return client
 
 
@@ -61,7 +61,7 @@ def test_a_forged_ticket_is_no_search(logged_in, form):
 
 def test_a_ticket_of_somebody_else_is_no_search(logged_in, bob):
     ticket = ticket_of(logged_in.get("/search/", {"q": "whale"}, headers=TYPED))
-    logged_in.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    logged_in.force_login(bob, backend="collab.accounts.Backend")
     logged_in.post("/search/settled/", {"ticket": ticket})
     assert not LoggedQuery.objects.exists()
 
@@ -116,7 +116,7 @@ def test_the_panel_lists_what_is_searched_for_but_not_by_whom(logged_in, bob, al
     bob.save()
     row = LoggedQuery.objects.get()
     assert logged_in.get("/admin/search/loggedquery/").status_code == 302
-    logged_in.force_login(bob, backend="django.contrib.auth.backends.ModelBackend")
+    logged_in.force_login(bob, backend="collab.accounts.Backend")
     for url in ("/admin/search/loggedquery/", f"/admin/search/loggedquery/{row.pk}/change/"):
         html = logged_in.get(url).content.decode()
         assert "white whale" in html and "alice" not in html.lower()

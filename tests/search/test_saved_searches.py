@@ -26,7 +26,7 @@ def search(workspace, alice) -> SavedSearch:
 
 def client_of(user) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="collab.accounts.Backend")
     return client
 
 

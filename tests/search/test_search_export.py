@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("away")]
 
 @pytest.fixture
 def taken(client, alice):
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, backend="collab.accounts.Backend")
 
     def get(kind: str, **query):
         response = client.get(f"/search/export/{kind}/", query)
@@ -82,7 +82,7 @@ def test_the_rights_are_those_of_the_page(taken, rows, bob):
 
 def test_strangers_and_nonsense(client, alice):
     assert "login" in Client().get("/search/export/csv/", {"q": "whale"})["Location"]
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, backend="collab.accounts.Backend")
     assert client.get("/search/export/exe/", {"q": "whale"}).status_code == 404
     assert client.get("/search/export/csv/", {"q": "whale", "offset": "x"}).status_code == 404
     assert client.post("/search/export/csv/").status_code == 405

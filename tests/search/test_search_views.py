@@ -122,7 +122,7 @@ def test_noise_in_every_part_of_the_address(client, alice, rows_once, url):
 )  # fmt: skip
 def test_noise_in_every_form(client, alice, workspace, url):
     SavedSearch.objects.create(pk=1, user=alice, workspace=workspace, name="x", params="q=x")
-    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, backend="collab.accounts.Backend")
     for value in NOISE:
         form = dict.fromkeys(("name", "params", "shared", "token", "ticket", "clicked", "log_searches"), value)
         assert client.post(url, form).status_code in (204, 302, 400, 404), value

@@ -27,7 +27,7 @@ def b64(data: bytes) -> str:
 
 def session_of(user: User) -> str:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="collab.accounts.Backend")
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 

@@ -27,7 +27,7 @@ class Polling:
         self.user, self.doc, self.head = user, Doc({"content": Text()}), None
 
     async def start(self):
-        await sync_to_async(self.client.force_login)(self.user, "django.contrib.auth.backends.ModelBackend")
+        await sync_to_async(self.client.force_login)(self.user, "collab.accounts.Backend")
         return await self.post()
 
     async def post(self, *updates: bytes, **more):
@@ -118,7 +118,7 @@ def test_rights(memory, alice, bob, charlie, bobs):
 
 def test_a_form_of_another_site_writes_nothing(memory, alice):
     client = Client(enforce_csrf_checks=True)
-    client.force_login(alice, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(alice, "collab.accounts.Backend")
     address = f"/memories/{memory.pk}/documents/1/live/"
     assert client.post(address, "{}", content_type="text/plain").status_code == 403
 
@@ -131,7 +131,7 @@ def test_a_form_of_another_site_writes_nothing(memory, alice):
 def test_nonsense_is_answered_with_one_line(memory, alice, body):
     async def story():
         poll = Polling(memory, alice)
-        await sync_to_async(poll.client.force_login)(alice, "django.contrib.auth.backends.ModelBackend")
+        await sync_to_async(poll.client.force_login)(alice, "collab.accounts.Backend")
         response = await poll.client.post(poll.address, body, content_type="application/json")
         assert response.status_code == 400 and response.json()["error"]
 
@@ -144,7 +144,7 @@ def test_nonsense_is_answered_with_one_line(memory, alice, body):
 def test_nonsense_in_an_address_too(memory, alice, query):
     async def story():
         poll = Polling(memory, alice)
-        await sync_to_async(poll.client.force_login)(alice, "django.contrib.auth.backends.ModelBackend")
+        await sync_to_async(poll.client.force_login)(alice, "collab.accounts.Backend")
         assert (await poll.client.get(f"{poll.address}?{query}")).status_code == 400
 
     run(story)
