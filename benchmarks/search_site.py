@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -26,7 +27,7 @@ import numpy as np
 
 MEMORIES = 10
 WEB = 2  # processes
-ROUNDS = 25
+ROUNDS = 50
 PIECE = 250  # characters
 BATCH = 5_000
 QUESTIONS = (
@@ -51,8 +52,13 @@ def main() -> None:
             print(f"{chunks:,} chunks: filled and indexed in {time.perf_counter() - begun:.0f} s", flush=True)
             _wait_for_model(folder)
             world.measure(1)  # what is kept between searches is there now
-            for label, crowd in (("one person", 1), (f"{args.users} people at once", args.users)):
-                times = sorted(world.measure(crowd))
+            crowds = (
+                ("one person", 1, 0.0),
+                (f"{args.users} people who ask again at once", args.users, 0.0),
+                (f"{args.users} people who look at what they found for a second", args.users, 1.0),
+            )
+            for label, crowd, pause in crowds:
+                times = sorted(world.measure(crowd, pause))
                 middle, high = times[len(times) // 2], times[int(len(times) * 0.95)]
                 print(f"{chunks:,} chunks, {label}: median {middle:.0f} ms, p95 {high:.0f} ms", flush=True)
     print(f"load at the end {os.getloadavg()[0]:.2f}; {os.cpu_count()} cores")
@@ -132,7 +138,7 @@ class _World:
             Commit.objects.create(
                 memory=memory, number=1, time="2026-01-01T00:00Z", hash="0", first_frame=0, frames=1, put=1, deleted=0
             )
-        self._chunks = 0
+        self._chunks, self._times = 0, count()
 
     def fill(self, chunks: int) -> None:
         from django.db import connection
@@ -148,7 +154,7 @@ class _World:
             cursor.execute("VACUUM ANALYZE")
         self._chunks = chunks
 
-    def _add(self, cursor, memory, count: int) -> None:
+    def _add(self, cursor, memory, size: int) -> None:
         from memories.models import Chunk, Document
         from search import postings, vectors
 
@@ -159,23 +165,26 @@ class _World:
         )  # fmt: skip
         columns = 'memory_id, document_id, "order", added, frame, frame_span, size, lines, text, metadata, flag'
         with cursor.copy(f"COPY memories_chunk ({columns}) FROM STDIN") as copy:
-            for order in range(count):
+            for order in range(size):
                 text = " ".join(self._chosen.choices(self._pieces, k=4))
                 copy.write_row((memory.pk, document.pk, order, 1, order, 1, len(text), 5, text, "{}", ""))
         postings.add(memory)
         keys = list(Chunk.objects.filter(document=document).order_by("pk").values_list("pk", flat=True))
-        for start in range(0, count, BATCH):
+        for start in range(0, size, BATCH):
             some = keys[start : start + BATCH]
             near = self._topics[self._numbers.integers(0, len(self._topics), len(some))]
             made = near + 0.5 * self._numbers.standard_normal(near.shape).astype(np.float32)
             made /= np.linalg.norm(made, axis=1, keepdims=True)
             vectors.store(self._model, [vectors.Row(pk, None, one) for pk, one in zip(some, made, strict=True)])
 
-    def measure(self, crowd: int) -> list[float]:
-        """Milliseconds of ROUNDS searches of each, from the connection to the last byte."""
+    def measure(self, crowd: int, pause: float = 0) -> list[float]:
+        """Milliseconds of ROUNDS searches of each, from the connection to the last byte. Between two of them a person
+        waits for up to twice the pause, in seconds."""
         times = []
 
         def ask(cookie: str, query: str) -> None:
+            if pause:
+                time.sleep(random.uniform(0, 2 * pause))
             begun = time.perf_counter()
             status, body = self._get(f"/search/?{urlencode({'q': query})}", cookie)
             times.append((time.perf_counter() - begun) * 1000)
@@ -193,7 +202,7 @@ class _World:
         cookie = f"sessionid={client.cookies['sessionid'].value}"
 
         def one(number: int) -> None:
-            chosen = random.Random(f"{crowd} {number}")
+            chosen = random.Random(f"{crowd} {number} {next(self._times)}")  # nobody asks what was asked before
             start.wait()
             for turn in range(rounds):
                 ask(cookie, self._query(chosen, long=turn % 2 == 1))

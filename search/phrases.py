@@ -19,18 +19,11 @@ class Phrases:
 
     def all_in(self, text: str) -> bool:
         """Most texts are ASCII but for their quotation marks, and folding takes longer than looking."""
-        plain = text if text.isascii() else _without_signs(text)
+        plain = tokens.without_signs(text)
         return self._found(plain.casefold()) or (not plain.isascii() and self._found(_folded(plain)))
 
     def _found(self, text: str) -> bool:
         return all(pattern.search(text) for pattern in self._patterns)
-
-
-def _without_signs(text: str) -> str:
-    """Those that print sets; they stand between words, where any will do."""
-    for sign in "“”‘’—–…":
-        text = text.replace(sign, " ")
-    return text
 
 
 def _folded(text: str) -> str:

@@ -56,7 +56,7 @@ class Marker:
         if vocabulary is None or vocabulary.is_full:
             vocabulary = _vocabularies[language] = _Vocabulary()
         found: list[tuple[int, int]] = []
-        for word in vocabulary.among(set(tokens.WORD.findall(text)), self._terms, language):
+        for word in vocabulary.among(set(tokens.written(text)), self._terms, language):
             unspaced = not word.isascii() and tokens.is_unspaced(word)
             for span in _places(word, text):
                 found += self._within(text, *span) if unspaced else [span]

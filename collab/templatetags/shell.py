@@ -9,6 +9,7 @@ from django import forms, template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.paginator import Paginator
 from django.forms import BoundField
+from django.template.base import FilterExpression, Parser, Token
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -29,10 +30,28 @@ WORDS = {
 }
 
 
-@register.simple_tag
+class _Icon(template.Node):
+    """Most have their names in the template, and are always the same."""
+
+    def __init__(self, words: list[FilterExpression]):
+        self._words, self._varies, self._drawn = words, any(word.is_var for word in words), ""
+
+    def render(self, context: template.Context) -> str:
+        if self._varies:
+            return _icon(*(word.resolve(context) for word in self._words))
+        if not self._drawn:
+            self._drawn = _icon(*(word.resolve(context) for word in self._words))
+        return self._drawn
+
+
+@register.tag
+def icon(parser: Parser, token: Token) -> _Icon:
+    """`{% icon name [classes] %}`: a picture beside words. It says nothing itself, so screen readers pass over it."""
+    return _Icon([parser.compile_filter(word) for word in token.split_contents()[1:]])
+
+
 @cache
-def icon(name: str, classes: str = "") -> str:
-    """A picture beside words; it says nothing by itself, so screen readers pass over it."""
+def _icon(name: str, classes: str = "") -> str:
     return format_html(
         '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         classes, static("icons.svg"), name,

@@ -4,7 +4,6 @@ import numpy as np
 
 from search.engine.keyword import K1, B
 
-
 SAMPLE = 8_192
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from memories.engine.duplicates import Groups, near_texts, normalised, shingles, similarity
 
 LEAST_WORDS = 0.6  # of their runs of four words, the share that both texts have
-# Up to so many texts, their words are compared first, which costs a fifth: texts that share their runs share these.
+# Up to so many texts, their long words are compared first, which costs a tenth: texts that share runs share these.
 FEW = 40
-SHARED_WORDS = 0.4
+LONG, SHARED_WORDS = 6, 0.2
 LEAST_COSINE = 0.97  # between all-MiniLM-L6-v2's vectors; paraphrases lie below, copies with other typing above
 
 
@@ -45,12 +45,17 @@ def _near_words(texts: Sequence[str], least: float) -> Iterator[tuple[int, int, 
 
 
 def _sharing_words(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    words = [set(text.casefold().split()) for text in texts]
+    words = [_long_words(text) for text in texts]
     for other, own in enumerate(words):
         for one in range(other):
             both = len(own & words[one])
             if both >= SHARED_WORDS * (len(own) + len(words[one]) - both):
                 yield one, other
+
+
+def _long_words(text: str) -> set[str]:
+    words = set(text.casefold().split())
+    return {word for word in words if len(word) >= LONG} or words
 
 
 def _near_vectors(vectors: np.ndarray | None, least: float) -> list[tuple[int, int, float]]:

@@ -28,6 +28,7 @@ INSIDE, SIGNS = rf"\w{_MARKS}", "\u2600-\u27bf\U0001f300-\U0001faff"  # of a wor
 WORD = re.compile(f"[{INSIDE}]+|[{SIGNS}]")
 _INSIDE, _SIGN = re.compile(f"[{INSIDE}]"), re.compile(f"[{SIGNS}]")
 _ASCII = "\x7f"
+_ASCII_WORDS = "".join(letter if _INSIDE.match(letter) else " " for letter in map(chr, range(128)))
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # CJK
@@ -46,7 +47,21 @@ def terms(text: str, language: str = "") -> list[str]:
 
 def words(text: str) -> list[str]:
     """The words as written; `word_terms` turns each into its terms (and is worth remembering per word)."""
-    return WORD.findall(compatible(text))
+    return written(compatible(text))
+
+
+def written(text: str) -> list[str]:
+    """As WORD finds them, in a quarter of its time where all is ASCII but for the signs that print sets."""
+    plain = without_signs(text)
+    return plain.translate(_ASCII_WORDS).split() if plain.isascii() else WORD.findall(text)
+
+
+def without_signs(text: str) -> str:
+    """Quotation marks and dashes stand between words, where a space does too."""
+    if not text.isascii():
+        for sign in "“”‘’—–…":
+            text = text.replace(sign, " ")
+    return text
 
 
 def compatible(text: str) -> str:
