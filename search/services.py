@@ -154,7 +154,7 @@ class _Indexing:
         self._counts.reused += len(wanted) - len(new)
 
     def _tell(self) -> None:
-        self._progress(self._done, self._total, "vectors")
+        self._progress(self._done, self._total, "indexing by meaning")
 
 
 def _text(row: Lacking, overlap: int) -> str:

@@ -59,7 +59,7 @@ def test_each_present_chunk_gets_its_vector(new_memory, fake):
     counts = services.index_memory(row, lambda *step: seen.append(step))
     assert counts == {"model": "fake", "embedded": 3, "reused": 0, "imported": 0, "lacking": 0}
     assert set(fake.asked) == {"x" * 990 + "end of it.", "x" * 40 + "end of it." + "the next", "other"}
-    assert seen[0] == (0, 3, "vectors") and seen[-1] == (3, 3, "vectors")
+    assert seen[0] == (0, 3, "indexing by meaning") and seen[-1] == (3, 3, "indexing by meaning")
     assert np.allclose(stored()["other"], fake.embed(["other"], timeout=1)[0], atol=1e-3)
     model = EmbeddingModel.objects.get()
     assert (model.active, model.dimensions, services.coverage(model)) == (True, SIZE, (3, 3))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -133,6 +134,17 @@ class Browser:
         await self.socket.disconnect(timeout=PATIENCE)
 
 
+async def _end_the_rest() -> None:
+    """What still ran may have taken a connection anew: the loop would wait for the workers of its pool for ever."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=PATIENCE)
+    with suppress(asyncio.CancelledError):
+        await pool.close()
+
+
 def run(story: Callable[[], Any]) -> Any:
     """The story in an event loop of its own, whose connections end with it."""
 
@@ -141,5 +153,6 @@ def run(story: Callable[[], Any]) -> Any:
             return await story()
         finally:
             await pool.close()
+            await _end_the_rest()
 
     return asyncio.run(whole())

@@ -1,10 +1,12 @@
 """Small memories for the tests."""
 
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
+from memories.engine.container import View
 from memories.engine.memory import Memory
 from memories.engine.model import Draft, Source
 
@@ -35,3 +37,11 @@ def make(path: Path, texts: dict[str, str], profile: str = "compact", codec: str
     memory = Memory.create(path, profile, codec)
     memory.commit([source(name, text) for name, text in texts.items()], message="first")
     return memory
+
+
+def boxes_of(path: Path) -> list:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return list(View(descriptor, path.stat().st_size).boxes())
+    finally:
+        os.close(descriptor)

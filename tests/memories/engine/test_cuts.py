@@ -13,8 +13,9 @@ import pytest
 from memories.engine.errors import MemvidError, NotAMemory
 from memories.engine.memory import Memory
 
-from .making import make, prose, source
+from .making import boxes_of, make, prose, source
 
+NEAR, STRIDE = 64, 7  # bytes
 FIRST, SECOND = {"a.txt": prose(3000)}, {"a.txt": prose(3000), "b.txt": prose(1200, 2)}
 
 
@@ -23,10 +24,10 @@ def contents(path: Path) -> dict[str, str]:
         return {document.path: memory.text(document.number) for document in memory.documents()}
 
 
-def check_cuts(path: Path, first: int, stop: int, committed: int) -> list[str]:
-    """Truncates the file byte by byte from the end; returns what went wrong."""
+def check_cuts(path: Path, lengths: list[int], committed: int) -> list[str]:
+    """Truncates the file to the lengths, the longest first; returns what went wrong."""
     wrong = []
-    for length in range(stop - 1, first - 1, -1):
+    for length in lengths:
         os.truncate(path, length)
         with Memory.open(path) as memory:
             state = {document.path: memory.text(document.number) for document in memory.documents()}
@@ -39,19 +40,22 @@ def check_cuts(path: Path, first: int, stop: int, committed: int) -> list[str]:
     return wrong
 
 
-def test_every_cut_of_an_append(tmp_path):
+def test_cuts_all_over_an_append(tmp_path):
+    """At every byte near the edge of a box, where what is read changes, and at each few others."""
     path = tmp_path / "m.mp4"
     memory = make(path, FIRST)
     before = path.stat().st_size
     memory.commit([source("b.txt", SECOND["b.txt"])])
     memory.close()
-    after, middle = path.stat().st_size, (before + path.stat().st_size) // 2
-    other = tmp_path / "n.mp4"
+    boxes = [place for box in boxes_of(path) for place in (box.offset, box.offset + box.size)]
+    near = {place + step for place in boxes for step in range(-NEAR, NEAR) if before <= place + step}
+    lengths = sorted(near.intersection(range(path.stat().st_size)) | set(range(before, path.stat().st_size, STRIDE)))
+    middle, other = len(lengths) // 2, tmp_path / "n.mp4"
     shutil.copy(path, other)
     with ProcessPoolExecutor(2) as pool:
         jobs = [
-            pool.submit(check_cuts, path, middle, after, before),
-            pool.submit(check_cuts, other, before, middle, before),
+            pool.submit(check_cuts, path, lengths[:middle:-1], before),
+            pool.submit(check_cuts, other, lengths[middle::-1], before),
         ]
         assert [line for job in jobs for line in job.result()] == []
 
