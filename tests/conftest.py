@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from collab.models import Membership, Role, User, Workspace
-from memories import mirror
+from memories import mirror, working
 from memories.engine import Memory as MemoryFile
 from memories.models import Memory
 from search import embedding
@@ -27,6 +28,14 @@ def pytest_configure() -> None:
     """Started in the background of a shell, Ctrl-C would be ignored here and in every process that a test starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_heart_where_nothing_is_committed(request, monkeypatch) -> None:
+    """The heartbeat of a job, on a connection of its own, would not find it and take it for lost."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is not None and not marker.kwargs.get("transaction"):
+        monkeypatch.setattr(working.Hold, "beating", lambda hold: nullcontext())
 
 
 def _person(name: str) -> User:
