@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 APPLICATION = "memvid_site.asgi:application"
 FORM = 16 << 20  # bytes that the fields around a file may take
-WAIT, MOST_WAITS = 0.001, 10  # seconds that a new connection is left to other processes, for each that one has
+WAIT, MOST_WAITS = 0.001, 4  # seconds that a new connection is left to other processes, for each that one has
 STALLED = 120  # seconds in which the other end took nothing: the connection is dropped
 
 
@@ -89,6 +89,8 @@ class BoundedFactory(HTTPFactory):
 
 
 class Connection(tcp.Server):
+    """Counted by its port."""
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.server.open += 1
@@ -130,7 +132,8 @@ class PacedServer(Server):
 
     def listen_success(self, port: tcp.Port) -> None:
         super().listen_success(port)
-        port.__class__ = SharedPort  # the reactor makes it itself
+        if type(port) is tcp.Port:  # not one of a Unix socket
+            port.__class__ = SharedPort  # the reactor makes it itself
 
     @property
     def most_body(self) -> int:
