@@ -165,16 +165,15 @@ class _World:
 
     def index(self) -> None:
         """In memory: about 1.6 KB a row, and by several workers where they have room to share it."""
+        from search import vectors
+
         need = max(64 << 20, int(self._chunks * 1_700))
         workers = 2 if shutil.disk_usage("/dev/shm").free > need * 1.2 and (os.cpu_count() or 1) > 1 else 0
         self.built = f"{need >> 20} MB, {workers} workers"
         with _cursor() as cursor:
             cursor.execute(f"SET maintenance_work_mem = '{need >> 10}kB'")
             cursor.execute(f"SET max_parallel_maintenance_workers = {workers}")
-            cursor.execute(
-                f"CREATE INDEX {self._index} ON search_embedding USING hnsw ((vector::halfvec({SIZE}))"
-                f" halfvec_cosine_ops) WHERE model_id = {int(self._model.pk)}"
-            )
+            cursor.execute(vectors.index_sql(self._model))
             cursor.execute("RESET maintenance_work_mem")
             cursor.execute("RESET max_parallel_maintenance_workers")
             cursor.execute("VACUUM ANALYZE memories_chunk")

@@ -2,6 +2,7 @@
 the answer, and so does planning it."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -9,17 +10,23 @@ from django.db.models import Model, QuerySet
 from psycopg import Cursor
 from psycopg.pq import Format
 
+AGAIN = 2  # at this time a statement is prepared
 SOMEBODY = -987_654_321  # stands for the person
 One = TypeVar("One", bound=Model)
 
 
-def fetch(sql: str, params: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+def fetch(sql: str, params: Iterable[Any] = (), *, prepared: bool = True) -> list[tuple[Any, ...]]:
     """All rows. Values go and come in binary, apart from the statement, which the server prepares when it comes again;
-    Django's own cursor writes them into it."""
+    Django's own cursor writes them into it. `prepared`: not where the best plan hangs on the values."""
     with connection.cursor() as cursor:
-        cursor.cursor = Cursor(connection.connection)
+        own = connection.connection
+        cursor.cursor = Cursor(own)
         cursor.cursor.format = Format.BINARY
-        cursor.execute(sql, list(params))
+        own.prepare_threshold = AGAIN if prepared else None
+        try:
+            cursor.execute(sql, list(params))
+        finally:
+            own.prepare_threshold = None  # else each statement of Django's is remembered, with all that is in it
         return cursor.fetchall()
 
 
@@ -41,5 +48,6 @@ def instance(model: type[One], values: Iterable[Any]) -> One:
     return model.from_db(connection.alias, names(model), list(values))
 
 
+@cache
 def names(model: type[Model]) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields]

@@ -96,7 +96,7 @@ class Connection(tcp.Server):
         self.server.open += 1
 
     def connectionLost(self, reason: Any) -> None:
-        self.server.open -= 1
+        self.server.open -= not self.disconnected  # it may be told twice
         super().connectionLost(reason)
 
 

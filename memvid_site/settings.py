@@ -166,7 +166,6 @@ LANGUAGE_CODE = "en"
 RUN_DIR = MEMVID_DATA_DIR / "run"
 DATABASES = {"default": env_database("DATABASE_URL", f"postgresql://postgres@/memvid?host={RUN_DIR}")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 2  # the statements of memories.sql
 # How far the index of vectors is walked: until enough of what it finds may be seen by who asks.
 VECTOR_WALK = "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order -c hnsw.max_scan_tuples=40000"
 DATABASES["default"]["OPTIONS"]["options"] = f"{DATABASES['default']['OPTIONS'].get('options', '')} {VECTOR_WALK}"

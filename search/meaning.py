@@ -116,7 +116,7 @@ class _Asking(NamedTuple):
         """The nearest first; and those of the others."""
         vector, model = _written(self.question.vector), self.question.model.pk
         sql = DISTANCES.format(stored=stored, among=among)
-        rows = fetch(sql, [vector, model, values, most, model, self.besides])
+        rows = fetch(sql, [vector, model, values, most, model, self.besides], prepared=False)
         found = [(chunk, distance) for chunk, distance, other in rows if not other]
         return found, [(chunk, distance) for chunk, distance, other in rows if other]
 

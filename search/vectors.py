@@ -17,6 +17,7 @@ from memories.models import Chunk, Memory
 from .models import Embedding, EmbeddingModel
 
 _LOCK = 0x6D656D76  # "memv": the first number of this application's advisory locks
+CARE = 200  # ef_construction: with 64, pgvector's own, the nearest ten of a million were found to 95 %
 
 
 class Lacking(NamedTuple):
@@ -63,13 +64,17 @@ def index_name(model: EmbeddingModel) -> str:
 
 
 def _make_index(model: EmbeddingModel) -> None:
-    size = int(model.dimensions)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else rows written in this transaction would forbid it
-        cursor.execute(
-            f"CREATE INDEX {index_name(model)} ON search_embedding"
-            f" USING hnsw ((vector::halfvec({size})) halfvec_cosine_ops) WHERE model_id = {int(model.pk)}"
-        )
+        cursor.execute(index_sql(model))
+
+
+def index_sql(model: EmbeddingModel) -> str:
+    return (
+        f"CREATE INDEX {index_name(model)} ON search_embedding"
+        f" USING hnsw ((vector::halfvec({int(model.dimensions)})) halfvec_cosine_ops)"
+        f" WITH (m = 16, ef_construction = {CARE}) WHERE model_id = {int(model.pk)}"
+    )
 
 
 def drop_model(model: EmbeddingModel) -> None:

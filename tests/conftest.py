@@ -31,7 +31,9 @@ def _empty_tables(case: TransactionTestCase) -> None:
     their files anew, and makes content types and permissions again."""
     tables = set(connection.introspection.django_table_names(only_existing=True)) - STAY
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are looked at when all are empty
-        cursor.execute(";".join(f'DELETE FROM "{name}"' for name in sorted(tables)))
+        quoted = [f'"{name}"' for name in sorted(tables)]
+        cursor.execute(f"LOCK TABLE {', '.join(quoted)} IN SHARE ROW EXCLUSIVE MODE")  # whoever still writes ends first
+        cursor.execute(";".join(f"DELETE FROM {name}" for name in quoted))
 
 
 TransactionTestCase._fixture_teardown = _empty_tables

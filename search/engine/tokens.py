@@ -66,7 +66,7 @@ def without_signs(text: str) -> str:
 
 def compatible(text: str) -> str:
     """A word or text as it is, in the form that `word_terms` takes."""
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return text if without_signs(text).isascii() else unicodedata.normalize("NFKC", text)
 
 
 def goes_on(letter: str) -> bool:

@@ -41,6 +41,13 @@ def test_a_look_at_the_words_first_loses_no_pair(monkeypatch):
     assert quickly == grouped(texts) and 4 < len(quickly) < len(texts)
 
 
+def test_texts_of_short_words_are_compared_by_all_of_them():
+    text = "The cat sat on the mat by the red door and it did not want to go out in the rain at all so we let it be"
+    assert (
+        grouped([text, f"{text} tonight"]) == grouped([f"{text} today, goodbye", f"{text} today, farewell"]) == [[0, 1]]
+    )
+
+
 def test_texts_that_share_few_words_are_not_compared_run_by_run(monkeypatch):
     compared = []
     monkeypatch.setattr(duplicates, "shingles", lambda text: compared.append(text) or np.array([len(compared)]))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.engine.tokens import LONGEST, terms
+from search.engine.tokens import LONGEST, WORD, terms, written
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_any_text_gives_sound_terms(text):
 @given(st.text(alphabet="aeéüçnos ", max_size=30))
 def test_composed_and_decomposed_accents_are_the_same(text):
     assert terms(text) == terms(unicodedata.normalize("NFD", text))
+
+
+@given(st.text(alphabet="aZ9_ -.'\n\x1c\x00“”‘’—–…é\u0301猫🚀", max_size=40))
+def test_the_short_way_finds_the_same_words(text):
+    assert written(text) == WORD.findall(text)
