@@ -15,13 +15,11 @@ from daphne.cli import CommandLineInterface
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import tcp
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 APPLICATION = "memvid_site.asgi:application"
 FORM = 16 << 20  # bytes that the fields around a file may take
-WAIT, MOST_WAITS = 0.001, 4  # seconds that a new connection is left to other processes, for each that one has
 STALLED = 120  # seconds in which the other end took nothing: the connection is dropped
 
 
@@ -88,52 +86,10 @@ class BoundedFactory(HTTPFactory):
         return protocol
 
 
-class Connection(tcp.Server):
-    """Counted by its port."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.server.open += 1
-
-    def connectionLost(self, reason: Any) -> None:
-        self.server.open -= not self.disconnected  # it may be told twice
-        super().connectionLost(reason)
-
-
-class SharedPort(tcp.Port):
-    """Several processes listen on one socket, and the system wakes them all: the more connections one has, the longer
-    it leaves a new one to the others, so that nobody waits in a busy one while another is idle."""
-
-    transport = Connection
-    open = 0
-
-    def doRead(self) -> None:
-        wait = min(self.open, MOST_WAITS) * WAIT
-        if not wait:
-            return self._accept()
-        self.stopReading()
-        self.reactor.callLater(wait, self._accept_late)
-
-    def _accept_late(self) -> None:
-        if self.connected:
-            self._accept()
-            self.startReading()
-
-    def _accept(self) -> None:
-        if self.open < MOST_WAITS:
-            self.numberAccepts = 1
-        super().doRead()
-
-
 class PacedServer(Server):
     """Paces HTTP answers and websocket messages."""
 
     stalled = STALLED
-
-    def listen_success(self, port: tcp.Port) -> None:
-        super().listen_success(port)
-        if type(port) is tcp.Port:  # not one of a Unix socket
-            port.__class__ = SharedPort  # the reactor makes it itself
 
     @property
     def most_body(self) -> int:
