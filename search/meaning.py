@@ -20,8 +20,8 @@ from .table import Table
 # Up to so many chunks in reach every vector is compared, which is exact; above, the HNSW index is walked until
 # enough of what it finds may be seen.
 EXACT = 20_000
-# Candidates that the walk keeps: hnsw.ef_search of every connection (settings), and from LARGE chunks on. Of a million
-# vectors, 500 around each of 2,000, 200 find 92 % of the nearest ten; of 100,000, 99.9 %.
+# Candidates that the walk keeps: hnsw.ef_search of every connection (settings), and from LARGE chunks on, where
+# more vectors lie near each other: of a million, 500 around each of 2,000, these find all of the nearest ten.
 BREADTH, WIDE, LARGE = 200, 800, 300_000
 MOST_ASKED = 1_000
 # Further off than this nothing is meant. Of 1,012 passages from six novels the nearest to a query about nothing in

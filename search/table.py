@@ -178,7 +178,7 @@ def _columns(segments: list[int]) -> dict[int, Columns]:
 
 def _removed(parts: list[Part]) -> dict[int, np.ndarray]:
     """By segment: the commit that removed each chunk, NEVER for a present one."""
-    found = {part.pk: kept for part in parts if (kept := _kept.get(("removed", part.pk, part.head))) is not None}
+    found = {pk: kept for (_, pk, _), kept in _kept.some(("removed", part.pk, part.head) for part in parts).items()}
     missing = [part for part in parts if part.pk not in found]
     if not missing:
         return found
