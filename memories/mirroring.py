@@ -23,8 +23,9 @@ SELECT d.memory_id, d.id, v.ord, v.added, v.removed, v.frame, v.span, v.size, v.
     v.metadata::jsonb, ''
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::text[], %s::text[])
-    AS v(document, ord, added, removed, frame, span, size, lines, text, metadata)
+    WITH ORDINALITY AS v(document, ord, added, removed, frame, span, size, lines, text, metadata, position)
 JOIN memories_document AS d ON d.memory_id = %s AND d.number = v.document
+ORDER BY v.position
 """
 
 
@@ -169,7 +170,7 @@ def _batches(versions: Iterable[ChunkVersion]) -> Iterator[list[ChunkVersion]]:
 
 
 def _insert(row: Memory, versions: list[ChunkVersion]) -> None:
-    """One statement, in which the server finds the documents."""
+    """One statement, in which the server finds the documents. Primary keys are given in the order of the file."""
     table = [
         (
             v.document, v.order, v.added, v.removed, v.frame, v.frames, v.size, v.lines,

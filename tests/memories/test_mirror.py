@@ -1,5 +1,6 @@
 """The rows follow the file, and the file is right."""
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -131,6 +132,20 @@ def test_the_number_of_statements_does_not_grow_with_documents_or_chunks(new_mem
     with CaptureQueriesContext(connection) as seen:
         mirror.follow(row)
     assert len(seen) <= counts[1] + 4 * 4 and not differences(row)
+
+
+@pytest.mark.parametrize("way", ["hashjoin", "mergejoin", "nestloop"])
+def test_chunks_are_numbered_in_the_order_of_the_file(new_memory, append, way):
+    """However the server joins them to their documents."""
+    row = new_memory({f"{number}.txt": f"text {number}" for number in range(20)})
+    texts = {"7.txt": "seven", "3.txt": "three", "19.txt": "nineteen", "0.txt": "zero", "12.txt": "twelve"}
+    append(row, texts)
+    with connection.cursor() as cursor:
+        for other in {"hashjoin", "mergejoin", "nestloop"} - {way}:
+            cursor.execute(f"SET LOCAL enable_{other} = off")
+    mirror.follow(row)
+    added = Chunk.objects.filter(memory=row, added=2).order_by("pk")
+    assert list(added.values_list("text", flat=True)) == list(texts.values())
 
 
 def test_it_writes_nothing_that_people_write(new_memory, append):
