@@ -1,7 +1,8 @@
 # `make run` and `make test` are all that is needed: both set up .venv and the front end first.
 
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
-	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+# The system's first: distributions build it with profiles, which makes it a fifth faster than one built without.
+PYTHON ?= $(firstword $(foreach name,/usr/bin/python3 python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Named by content, so that a checkout that only changes dates installs and builds nothing.

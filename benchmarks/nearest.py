@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import vectors
 from benchmarks.__main__ import _machine, _write
-from benchmarks.bench import Bench
 from benchmarks.rows import Row, table
 from memories.engine.errors import MemvidError
 
 SIZE = 384
-REAL = 2_000  # texts of the corpus that are embedded
-NOISE = 0.5  # length of what is added to a vector of length 1
 TOPICS = 500  # where there is no corpus
 BATCH = 10_000  # rows in memory
 NEAREST = 10
@@ -35,7 +33,7 @@ LEAST_RECALL = 0.97
 
 def main() -> int:
     args = _parse()
-    real = _vectors(args.corpus)
+    real = vectors.real(args.corpus) if args.corpus else _made_up()
     rows: list[Row] = []
     from benchmarks.search_site import _site
 
@@ -67,22 +65,8 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _vectors(corpus: Path | None) -> np.ndarray:
-    if corpus is None:
-        return _unit(np.random.default_rng(1).standard_normal((TOPICS, SIZE)).astype(np.float32))
-    from memories.engine import Config
-    from memories.engine.indexing import load_embedder
-
-    return load_embedder(Config()).embed(Bench(corpus, Path("."), quick=True).chunks(REAL))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def _near(real: np.ndarray, count: int, numbers: np.random.Generator) -> np.ndarray:
-    noise = _unit(numbers.standard_normal((count, SIZE)).astype(np.float32))
-    return _unit(real[numbers.integers(0, len(real), count)] + NOISE * noise)
+def _made_up() -> np.ndarray:
+    return vectors.unit(np.random.default_rng(1).standard_normal((TOPICS, SIZE)).astype(np.float32))
 
 
 class _World:
@@ -91,12 +75,12 @@ class _World:
     def __init__(self, real: np.ndarray):
         from collab.models import User, Workspace
         from memories.models import Document, Memory, MemoryPerson
-        from search import vectors
         from search.engine.embedder import DEFAULT_MODEL
+        from search.vectors import index_name, model_row
 
         self._real, self._numbers, self._chunks, self.built = real, np.random.default_rng(2), 0, ""
-        self._model = vectors.model_row(DEFAULT_MODEL, SIZE)
-        self._index = vectors.index_name(self._model)
+        self._model = model_row(DEFAULT_MODEL, SIZE)
+        self._index = index_name(self._model)
         home = Workspace.objects.create(name="Bench")
         self._people = {share: User.objects.create_user(f"{n}@example.org", "x") for n, share in enumerate(SHARES)}
         self._documents: dict[str, Document] = {}
@@ -136,7 +120,7 @@ class _World:
                 pk = first + place
                 copy.write_row((pk, document.memory_id, document.pk, pk, 1, 0, 1, 1, 0, "x", "{}", ""))
         register_halfvec_info(cursor, TypeInfo.fetch(cursor.connection, "halfvec"))
-        made = _near(self._real, count, self._numbers)
+        made = vectors.near(self._real, count, self._numbers)
         statement = "COPY search_embedding (model_id, memory_id, chunk_id, vector) FROM STDIN (FORMAT BINARY)"
         with cursor.copy(statement) as copy:
             copy.set_types(["int8", "uuid", "int8", "halfvec"])
@@ -165,7 +149,7 @@ class _World:
 
     def index(self) -> None:
         """In memory: about 1.6 KB a row, and by several workers where they have room to share it."""
-        from search import vectors
+        from search.vectors import index_sql
 
         need = max(64 << 20, int(self._chunks * 1_700))
         workers = 2 if shutil.disk_usage("/dev/shm").free > need * 1.2 and (os.cpu_count() or 1) > 1 else 0
@@ -173,7 +157,7 @@ class _World:
         with _cursor() as cursor:
             cursor.execute(f"SET maintenance_work_mem = '{need >> 10}kB'")
             cursor.execute(f"SET max_parallel_maintenance_workers = {workers}")
-            cursor.execute(vectors.index_sql(self._model))
+            cursor.execute(index_sql(self._model))
             cursor.execute("RESET maintenance_work_mem")
             cursor.execute("RESET max_parallel_maintenance_workers")
             cursor.execute("VACUUM ANALYZE memories_chunk")
@@ -191,7 +175,7 @@ class _World:
         size = table_of(self._people[share], Scope()).size
         if size < NEAREST:
             return
-        queries = _near(self._real, QUERIES, np.random.default_rng(3))
+        queries = vectors.near(self._real, QUERIES, np.random.default_rng(3))
         hits, times, walked = 0, [], self._walks()
         for vector in queries:
             begun = time.perf_counter()

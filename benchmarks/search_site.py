@@ -2,7 +2,7 @@
 
 Own PostgreSQL and Valkey in a folder that is removed again, two web processes on one socket as `make run` starts them,
 and the real embedder beside them. Two memories of ten are another team's. A chunk is four
-pieces of the corpus, its vector a made-up one near one of many topics. Half of the queries are long everyday
+pieces of the corpus, its vector one of such a text with noise. Half of the queries are long everyday
 questions, half are a few words of a chunk.
 """
 
@@ -24,6 +24,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
+
+from benchmarks import vectors
 
 MEMORIES = 10
 WEB = 2  # processes
@@ -125,7 +127,7 @@ class _World:
         self._pieces = [text[start : start + PIECE] for start in range(0, len(text) - PIECE, PIECE)]
         self._port = port
         self._chosen, self._numbers = random.Random(1), np.random.default_rng(2)
-        self._topics = self._numbers.standard_normal((2_000, 384)).astype(np.float32)
+        self._real = vectors.real(corpus)
         self._who = User.objects.create_user("bench@example.org", "a long password")
         ours, theirs = Workspace.objects.create(name="Ours"), Workspace.objects.create(name="Theirs")
         Membership.objects.create(workspace=ours, user=self._who, role=Role.EDITOR)
@@ -143,20 +145,21 @@ class _World:
     def fill(self, chunks: int) -> None:
         from django.db import connection
 
-        from search import vectors
+        from search.vectors import _make_index, index_name
 
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP INDEX IF EXISTS {vectors.index_name(self._model)}")
+            cursor.execute(f"DROP INDEX IF EXISTS {index_name(self._model)}")
             for memory in self._memories:
                 self._add(cursor, memory, (chunks - self._chunks) // MEMORIES)
             cursor.execute(f"SET maintenance_work_mem = '{max(64, chunks * 1_700 >> 20)}MB'")
-            vectors._make_index(self._model)
+            _make_index(self._model)
             cursor.execute("VACUUM ANALYZE")
         self._chunks = chunks
 
     def _add(self, cursor, memory, size: int) -> None:
         from memories.models import Chunk, Document
-        from search import postings, vectors
+        from search import postings
+        from search.vectors import Row, store
 
         number = memory.documents.count() + 1
         document = Document.objects.create(
@@ -172,10 +175,8 @@ class _World:
         keys = list(Chunk.objects.filter(document=document).order_by("pk").values_list("pk", flat=True))
         for start in range(0, size, BATCH):
             some = keys[start : start + BATCH]
-            near = self._topics[self._numbers.integers(0, len(self._topics), len(some))]
-            made = near + 0.5 * self._numbers.standard_normal(near.shape).astype(np.float32)
-            made /= np.linalg.norm(made, axis=1, keepdims=True)
-            vectors.store(self._model, [vectors.Row(pk, None, one) for pk, one in zip(some, made, strict=True)])
+            made = vectors.near(self._real, len(some), self._numbers)
+            store(self._model, [Row(pk, None, one) for pk, one in zip(some, made, strict=True)])
 
     def measure(self, crowd: int, pause: float = 0) -> list[float]:
         """Milliseconds of ROUNDS searches of each, from the connection to the last byte. Between two of them a person
