@@ -24,6 +24,7 @@ from .postings import split
 
 KEPT = 96 << 20  # bytes of columns and postings
 MANY = 0.3  # of the chunks of a segment
+FEW = 4_000  # postings that come along when they are counted: a rare word is looked for in any case
 NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
 
 
@@ -134,7 +135,10 @@ SEGMENTS = """
 SELECT s.id, m.id, m.head_hash, s.size, s.terms, s.languages
 FROM search_segment AS s JOIN memories_memory AS m ON m.id = s.memory_id WHERE {} ORDER BY m.id, s.last
 """
-COUNTS = "SELECT segment_id, term, count FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)"
+COUNTS = """
+SELECT segment_id, term, count, CASE WHEN count <= %s THEN data END
+FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)
+"""
 PLACES = "SELECT segment_id, term, data FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)"
 
 
@@ -212,14 +216,19 @@ def counts(table: Table, terms: Collection[str]) -> dict[str, dict[int, int]]:
         if count:
             found[term][pk] = count
     if unknown := [(pk, term) for _, pk, term in keys if ("count", pk, term) not in kept]:
-        _ask_counts(unknown, found)
+        _ask_counts(table, unknown, found)
     return found
 
 
-def _ask_counts(unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
-    known = {(pk, term): count for pk, term, count in fetch(COUNTS, _wanted(unknown))}
+def _ask_counts(table: Table, unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
+    known, keep = dict.fromkeys(unknown, 0), _Keeping(table)
+    for pk, term, count, data in fetch(COUNTS, [FEW, *_wanted(unknown)]):
+        if (pk, term) in known:
+            known[pk, term] = count
+            if data is not None:
+                keep.impacts(pk, term, data)
     for pk, term in unknown:
-        count = known.get((pk, term), 0)
+        count = known[pk, term]
         _kept.put(("count", pk, term), count, 120)
         if count:
             found[term][pk] = count
@@ -258,12 +267,24 @@ def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, 
     found = {(pk, term): value for (_, pk, term, _), value in kept.items()}
     missing = {(pk, term) for term, segments in wanted.items() for pk in segments} - found.keys()
     if missing:
-        lengths = {part.pk: part.columns.lengths for part in table.parts}
+        keep = _Keeping(table)
         for pk, term, data in fetch(PLACES, _wanted(missing)):
             if (pk, term) in missing:
-                made = found[pk, term] = _impacts(data, lengths[pk], mean)
-                _kept.put(("impacts", pk, term, mean), made, made.size + 300)
+                found[pk, term] = keep.impacts(pk, term, data)
     return found
+
+
+class _Keeping:
+    """Keeps what postings count in the segments of a table."""
+
+    def __init__(self, table: Table):
+        self._mean = bm25.even(table.mean)
+        self._lengths = {part.pk: part.columns.lengths for part in table.parts}
+
+    def impacts(self, pk: int, term: str, data: bytes) -> Impacts:
+        made = _impacts(data, self._lengths[pk], self._mean)
+        _kept.put(("impacts", pk, term, self._mean), made, made.size + 300)
+        return made
 
 
 def _impacts(data: bytes, lengths: np.ndarray, mean: float) -> Impacts:

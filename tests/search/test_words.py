@@ -5,6 +5,7 @@ import pytest
 
 from memories.models import Chunk, Document, Memory
 from search import postings, table
+from search.keeping import Kept
 from search.models import Posting, Segment
 from search.queries import search
 from search.scope import Scope
@@ -206,6 +207,16 @@ def test_many_small_commits_search_as_one_large_one(rows, monkeypatch):
 
     one, other = (by_words(table.load(reach), asked, 10).scores for reach in map(reach_of, (slowly, at_once)))
     assert np.allclose(one, other) and one.argmax() == 7
+
+
+def test_words_count_alike_whenever_their_places_are_read(rows, monkeypatch):
+    row = rows({"a.txt": [prose(300, seed) for seed in range(9)]})
+    asked, found = Asked.of(prose(300, 4)[:80]), []
+    for few in (0, 5, 1_000):  # chunks up to which they come along with their number
+        monkeypatch.setattr(table, "FEW", few)
+        monkeypatch.setattr(table, "_kept", Kept(1 << 20))
+        found.append(by_words(table.load(table.Reach.of(Memory.objects.filter(pk=row.pk))), asked, 10).scores)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2]) and found[0].argmax() == 4
 
 
 def test_a_segment_is_never_fuller_than_its_places_can_count(rows, monkeypatch):
