@@ -15,7 +15,7 @@ const HOLE = 8000; // ms that an update may wait for one before it
 const REASONS = {
   login: "You are logged out. Reload the page to log in again.",
   rights: "You may not open this document any more.",
-  gone: "This document is not there any more.",
+  gone: "This document is not there any more, or you may not open it any more.",
   generation: "The text was begun anew on the server. Reload the page to see it.",
   logout: "You have logged out in another tab.",
   reader: "You may only read this document now. Reload the page to go on reading.",
