@@ -10,6 +10,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -97,7 +98,7 @@ def unwritten(memory: Memory) -> Any:
 def _edited(memory: Memory) -> Iterable[Edited]:
     """Notes of each document what is about to be written; those that say the same as the file need no commit."""
     with MemoryFile.open(memory.path) as file:
-        for live in unwritten(memory):
+        for live in unwritten(memory).order_by("document_number"):
             state = log.state_now(live.pk)
             text, seen = texts.text_of(state.update), last_change(file, live.document_number)
             live.writing_seq, live.writing_state, live.writing_at = state.head, state.update, timezone.now()
@@ -140,12 +141,13 @@ def _message(edited: list[Edited]) -> str:
 
 def _authors(hold: Hold, edited: list[Edited]) -> str:
     """Everybody whose edits these are, in the order of their first one."""
-    names: dict[str, None] = {}
+    first: dict[str, datetime] = {}
     for one in edited:
         span = {"live": one.live.pk, "seq__gt": one.live.projected_seq, "seq__lte": one.live.writing_seq}
         rows = LiveUpdate.objects.filter(**span).exclude(author=None).order_by("seq").select_related("author")
-        names |= dict.fromkeys(str(row.author) for row in rows.defer("payload").iterator())
-    shown = list(names)
+        for row in rows.defer("payload").iterator():
+            first[str(row.author)] = min(row.created_at, first.get(str(row.author), row.created_at))
+    shown = sorted(first, key=first.__getitem__)
     if len(shown) > MOST_NAMES:
         shown = [*shown[:MOST_NAMES], f"{len(shown) - MOST_NAMES} more"]
     text = ", ".join(shown) or (str(hold.job.created_by) if hold.job.created_by else "")

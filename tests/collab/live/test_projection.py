@@ -73,15 +73,15 @@ def agree(memory: Memory, live: LiveDocument) -> str:
 
 
 def test_edits_become_one_commit_with_its_authors_and_the_file_keeps_its_form(memory, live, alice, bob):
-    write(live, "Ishmael", "Ahab", bob)
-    write(live, "Some", "Many 😀", alice)
     other = seeding.opened(memory, number(memory, "d/b.txt"))
     write(other, "best", "worst", alice)
+    write(live, "Ishmael", "Ahab", bob)
+    write(live, "Some", "Many 😀", alice)
     before = memory.head
     job = project(memory)
     assert memory.head == before + 1 and job.result["commit"] == memory.head
     commit = memory.commits.get(number=memory.head)
-    assert (commit.author, commit.message) == ("Bob, Alice", "Edits of 2 documents")
+    assert (commit.author, commit.message) == ("Alice, Bob", "Edits of 2 documents")
     assert in_file(memory) == b"\xef\xbb\xbf" + TEXT.replace("Ishmael", "Ahab").replace("Some", "Many 😀").encode()
     assert in_file(memory, "d/b.txt") == b"the worst of times\n"
     assert "Ahab" in agree(memory, live)
