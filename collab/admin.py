@@ -151,7 +151,7 @@ class UserAdmin(ChangingAdmin):
         member = (
             Membership.objects.filter(user=OuterRef("pk")).order_by().values("user").annotate(n=Count("*")).values("n")
         )
-        return User.objects.annotate(
+        return User.objects.order_by(*self.ordering).annotate(
             factors=Coalesce(Subquery(counted), 0), workspace_count=Coalesce(Subquery(member), 0)
         )
 
@@ -219,7 +219,8 @@ class WorkspaceAdmin(ChangingAdmin):
 
         memories = Workspace.memories.rel.related_model.objects.filter(workspace=OuterRef("pk"), deleted_at=None)
         people = Membership.objects.filter(workspace=OuterRef("pk"))
-        return Workspace.objects.annotate(members=counted(people), memory_count=counted(memories))
+        counts = {"members": counted(people), "memory_count": counted(memories)}
+        return Workspace.objects.order_by(*self.ordering).annotate(**counts)
 
     @display(description="Members", ordering="members")
     def members(self, workspace: Workspace) -> int:

@@ -59,7 +59,7 @@ class MemoryAdmin(PanelAdmin):
         return self.list_filter if request.user.is_superuser else self.list_filter[:-1]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return curation.reach(request.user)
+        return curation.reach(request.user).order_by(*self.ordering)  # the list to choose one from has pages too
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
