@@ -115,7 +115,7 @@ class ChunkHistory:
             removed = min(following, *(commit for commit in deleted.get(document, ()) if commit >= added), NEVER)
             if removed == added or (only_ended and removed == NEVER):  # the first: put again in the same commit
                 continue
-            data, metadata = self._memory.log.piece_text(page, index, (document, order))
+            data, metadata = self._memory.log.blocks.piece_text(page, index, (document, order))
             try:
                 text = data.decode()
             except UnicodeDecodeError:

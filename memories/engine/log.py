@@ -2,32 +2,29 @@
 
 import os
 import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zstandard
 
+from .blocks import Blocks
 from .commits import as_commit, read_end
 from .container import MAX_SAMPLE, Box, UserBox, View, check_foreign, read_fragment
-from .dictionaries import cached
 from .directory import Directory, Segment, merge_segments
 from .errors import Damaged, MemvidError, NotAMemory, NotFound
 from .locate import acknowledged_end, directory_at, directory_at_end, index_at, is_ours
 from .model import Commit
-from .pages import CONTINUES, WITH_DICTIONARY, Kind, Page, unpack
+from .pages import Kind, Page, unpack
 from .parity import ParityPage, recover
 from .profiles import Profile
 from .readers import read_frame
-from .records import Block, inflate, inflate_json, parse
-from .scan import Rebuilder, Rebuilt, Spool, dictionary_part, mend, scan_fragments, scan_video
+from .records import inflate_json
+from .scan import Rebuilder, Rebuilt, Spool, mend, scan_fragments, scan_video
 from .symbols import symbol_maker
 from .video import Decoder, decode_any
 from .walk import ends_with_trailer, init_segment, own_boxes
 
 CACHE_PAGES = 256
-CACHE_BYTES = 32 << 20
 
 
 class Log:
@@ -57,9 +54,7 @@ class Log:
         self.mended: set[int] = set()
         self.newest_index: int | None = None
         self._lock = threading.RLock()
-        self._blocks: OrderedDict[int, Block] = OrderedDict()
-        self._cached = 0  # bytes
-        self._cache_pages = cache_pages
+        self.blocks = Blocks(self, cache_pages)
         self._spool: Spool | None = None
         self._descriptor = open_file(path)
         try:
@@ -248,7 +243,8 @@ class Log:
             maker = self._maker
         spool = scan_fragments(self.view, fragments, self._decoder, maker, first)
         self.mended.update(mend(spool))
-        load = (lambda: self.dictionary(directory.pages)) if directory and directory.head.get("dictionaries") else None
+        has_dictionary = directory and directory.head.get("dictionaries")
+        load = (lambda: self.blocks.dictionary(directory.pages)) if has_dictionary else None
         return Rebuilder(spool, directory, load).run(), spool
 
     def _spool_mended(self, spool: Spool) -> None:
@@ -376,51 +372,6 @@ class Log:
                 lanes.setdefault((parity.first, parity.lanes, parity.lane), []).append(parity)
         return list(lanes.values())
 
-    def block(self, number: int) -> Block:
-        """A records page taken apart, from a small cache."""
-        with self._lock:
-            if number in self._blocks:
-                self._blocks.move_to_end(number)
-                return self._blocks[number]
-        block = self.parse(self.page(number))
-        with self._lock:
-            if self._blocks.setdefault(number, block) is block:
-                self._cached += block.size
-            while len(self._blocks) > self._cache_pages or (self._cached > CACHE_BYTES and len(self._blocks) > 1):
-                self._cached -= self._blocks.popitem(last=False)[1].size
-        return block
-
-    def parse(self, page: Page) -> Block:
-        if page.kind != Kind.RECORDS:
-            raise Damaged(f"{self.where(page.number)}: it holds no records")
-        try:
-            dictionary = self.dictionary(page.number) if page.flags & WITH_DICTIONARY else None
-            return parse(page.payload, dictionary, page.flags)
-        except Damaged as error:
-            raise Damaged(f"{self.path.name}, {self.where(page.number)}: {error}") from None
-
-    def dictionary(self, before: int) -> zstandard.ZstdCompressionDict:
-        """The newest dictionary whose pages precede page `before`."""
-        known = [(first, parts) for first, parts in self.directory.head.get("dictionaries", []) if first < before]
-        if not known:
-            raise Damaged("its dictionary is missing")
-        first, parts = known[-1]
-        key = self.memory, self._chain_of(first), first
-        return cached(key, lambda: self._load_dictionary(first, parts))
-
-    def _chain_of(self, number: int) -> str:
-        """Names the content of a page for good: the chain of its commit covers it."""
-        return next(info["chain"] for info in self.commit_infos if number < info["first_frame"] + info["frames"])
-
-    def _load_dictionary(self, first: int, parts: int) -> zstandard.ZstdCompressionDict:
-        data = []
-        for page in self.pages(first, first + parts):
-            part, total, piece = dictionary_part(page)
-            if page.kind != Kind.DICTIONARY or (part, total) != (len(data), parts):
-                raise Damaged(f"frame {page.number}: it is not the part of the dictionary that belongs there")
-            data.append(piece)
-        return zstandard.ZstdCompressionDict(inflate(b"".join(data)))
-
     def pages(self, first: int, stop: int) -> list[Page]:
         """A run of pages, decoded in one go; 3 times as fast a page as one by one."""
         if not self.native or self._spool is not None:
@@ -436,29 +387,6 @@ class Log:
         except Damaged:
             pass  # one by one, each with every reader and with parity
         return [self.page(number) for number in range(first, stop)]
-
-    def piece_text(self, number: int, index: int, place: tuple[int, int]) -> tuple[bytes, dict[str, Any] | None]:
-        """(UTF-8 text, metadata) of the operation at `index` of page `number`; `place` is (document, order)."""
-        block = self.block(number)
-        if index >= len(block.pieces):
-            raise Damaged(f"{self.where(number)}: it lacks the chunk that the directory says it holds")
-        piece = block.pieces[index]
-        if (piece.document, piece.order) != place:
-            raise Damaged(f"{self.where(number)}: it holds another chunk than the directory says")
-        text = piece.text or b""
-        last = index == len(block.pieces) - 1
-        while last and block.flags & CONTINUES:
-            number = self._next_records(number)
-            block = self.block(number)
-            text += block.pieces[0].text or b""
-            last = len(block.pieces) == 1
-        return text, piece.metadata
-
-    def _next_records(self, number: int) -> int:
-        number += 1
-        while self.directory.kind(number) != Kind.RECORDS:
-            number += 1
-        return number
 
 
 def open_file(path: Path) -> int:

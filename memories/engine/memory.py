@@ -228,7 +228,7 @@ class Memory(Reader):
         log = self.log
         return Target(
             descriptor, log.profile, log.manifest, log.memory, log.length, log.init, log.directory,
-            log.newest_index, lambda: log.dictionary(log.directory.pages),
+            log.newest_index, lambda: log.blocks.dictionary(log.directory.pages),
         )  # fmt: skip
 
     def append_index(

@@ -38,7 +38,7 @@ class Present:
     def old_chunks(self, document: int) -> list[OldChunk]:
         rows, found = self._rows(document), []
         for order, page, index in zip(*(rows[name].tolist() for name in ("order", "page", "index")), strict=True):
-            data, metadata = self._log.piece_text(page, index, (document, order))
+            data, metadata = self._log.blocks.piece_text(page, index, (document, order))
             found.append(OldChunk(order, data.decode(), metadata or {}))
         return found
 

@@ -242,7 +242,7 @@ class Reader:
     def _text(self, row: int) -> tuple[str, dict[str, Any] | None]:
         table = self.state.chunks
         page, size = int(table["page"][row]), int(table["size"][row])
-        data, metadata = self.log.piece_text(
+        data, metadata = self.log.blocks.piece_text(
             page, int(table["index"][row]), (int(table["document"][row]), int(table["order"][row]))
         )
         if len(data) != size:
@@ -292,7 +292,7 @@ class Reader:
             self.log.luma(number)
         page = self.log.page(number)
         if page.kind == Kind.RECORDS:
-            return b"".join(piece.text or b"" for piece in self.log.block(number).pieces).decode("utf-8", "replace")
+            return b"".join(piece.text or b"" for piece in self.log.blocks.at(number).pieces).decode("utf-8", "replace")
         return f"[{page.kind.name.lower().replace('_', ' ')} page of commit {page.commit}]"
 
     # -- index boxes

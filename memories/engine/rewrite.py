@@ -193,7 +193,8 @@ def erase(source: Memory, documents: list[str | int], out: Path, progress: Progr
             frames = range(info["first_frame"], info["first_frame"] + info["frames"])
             originals = join_attachments(log.page(n) for n in frames if log.directory.kind(n) == Kind.ATTACHMENT)
             pages = (log.page(n) for n in frames if log.directory.kind(n) != Kind.PARITY)
-            commit = OldCommit(_without_names(info, strike), records_of(pages, log.parse, frozenset(frames)), originals)
+            records = records_of(pages, log.blocks.parse, frozenset(frames))
+            commit = OldCommit(_without_names(info, strike), records, originals)
             replay(fresh, commit, lambda number: number not in gone, tally, progress)
     return Memory.open(out)
 

@@ -150,7 +150,7 @@ def frame_text(memory: Memory, number: int) -> FrameText:
 
 def _page_and_block(reader: Reader, number: int) -> tuple[Page, Block | None]:
     page = reader.log.page(number)
-    return page, reader.log.block(number) if page.kind == Kind.RECORDS else None
+    return page, reader.log.blocks.at(number) if page.kind == Kind.RECORDS else None
 
 
 def _passages(memory: Memory, number: int, block: Block) -> list[Passage]:

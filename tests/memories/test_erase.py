@@ -174,9 +174,9 @@ def everything_in(path: Path) -> bytes:
             page = log.page(number)
             found.append(page.payload)
             if page.kind == Kind.RECORDS:
-                found.append(repr(log.parse(page)).encode())
+                found.append(repr(log.blocks.parse(page)).encode())
         if log.directory.head.get("dictionaries"):
-            found.append(log.dictionary(log.directory.pages).as_bytes())
+            found.append(log.blocks.dictionary(log.directory.pages).as_bytes())
         for segment in log.directory.segments:
             found += [str(segment.record(row)).encode() for row in range(segment.rows["documents"])]
         for box in log.index_boxes():

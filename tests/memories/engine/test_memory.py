@@ -201,7 +201,7 @@ def test_erase_leaves_no_trace_in_any_commit(tmp_path):
     erased = memory.erase(["b.txt"], tmp_path / "e.mp4")
     assert "xyzzy" in all_text(memory)
     assert "xyzzy" not in all_text(erased)
-    assert b"xyzzy" not in erased.log.dictionary(erased.stats()["frames"]).as_bytes()
+    assert b"xyzzy" not in erased.log.blocks.dictionary(erased.stats()["frames"]).as_bytes()
     assert "b.txt" not in str(
         [segment.record(i) for segment in erased.log.directory.segments for i in range(segment.rows["documents"])]
     )
