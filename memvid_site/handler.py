@@ -38,10 +38,11 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        streams: list[HttpResponseBase] = []
         with closing(body):
             both = [
                 asyncio.create_task(self.listen_for_disconnect(receive)),
-                asyncio.create_task(self._answer(scope, body, send)),
+                asyncio.create_task(self._answer(scope, body, send, streams)),
             ]
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -49,18 +50,18 @@ class Handler(ASGIHandler):
                 for task in both:
                     task.cancel()
                 ends = await asyncio.gather(*both, return_exceptions=True)
+                for response in streams:  # not in the task, which whoever goes away ends: a connection would stay taken
+                    await sync_to_async(response.close)()
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, RequestAborted):
                 raise end
 
-    async def _answer(self, scope: Scope, body: IO[bytes], send: Send) -> None:
+    async def _answer(self, scope: Scope, body: IO[bytes], send: Send, streams: list[HttpResponseBase]) -> None:
         respond = sync_to_async(self._respond, thread_sensitive=False, executor=self._threads)
         response = await respond(scope, body)
-        try:
-            await self.send_response(response, send)
-        finally:
-            if response.streaming:
-                await sync_to_async(response.close)()
+        if response.streaming:
+            streams.append(response)
+        await self.send_response(response, send)
 
     def _respond(self, scope: Scope, body: IO[bytes]) -> HttpResponseBase:
         """In the thread, which gives its connection back at the end. What streams has another one meanwhile."""

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.utils.text import slugify
 
+from memories.connections import in_database
 from memories.engine.model import chunk_id
 from memories.models import Chunk
 
@@ -37,7 +37,7 @@ async def pieces(user: Any, address: Address, kind: str, link: Link) -> AsyncIte
     yield write.head()
     count, batch, more = 0, replace(address, offset=0), True
     while more and count < LIMIT:
-        rows, more = await sync_to_async(_rows)(user, batch, min(BATCH, LIMIT - batch.offset), link)
+        rows, more = await in_database(_rows, user, batch, min(BATCH, LIMIT - batch.offset), link)
         yield "".join(map(write.row, rows))
         count += len(rows)
         batch = replace(batch, offset=batch.offset + BATCH)

@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 import pytest
+from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
@@ -69,6 +70,33 @@ def test_what_streams_is_closed_when_its_reader_goes():
 
     asyncio.run(run())
     assert ended and closed
+
+
+def test_what_streams_is_closed_when_its_reader_goes_at_the_end():
+    """The thread that it is closed in is busy meanwhile."""
+    closed, busy, go_on = [], [], threading.Event()
+
+    async def pieces():
+        busy.append(asyncio.ensure_future(sync_to_async(go_on.wait)(10)))
+        await asyncio.sleep(0)
+        yield b"one"
+
+    def answer(request):
+        response = StreamingHttpResponse(pieces())
+        response._resource_closers.append(lambda: closed.append(True))
+        return response
+
+    async def run():
+        asked = await _begin(answer)
+        while (await asked.receive_output(10)).get("more_body"):
+            pass
+        await asked.send_input({"type": "http.disconnect"})
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await asked.wait(10)
+
+    asyncio.run(run())
+    assert closed
 
 
 def test_many_wait_for_news_at_once_and_others_are_answered():

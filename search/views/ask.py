@@ -1,17 +1,16 @@
 """Asking: conversations of one person, answered as a stream where scripts run and as a page where they do not."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from collab.access import here
 from memories import access
+from memories.connections import in_database
 
 from .. import asking, conversations, exporting
 from ..engine.answering import Again, Began, Draft, Note, Said
@@ -148,17 +148,17 @@ def _answered(request: HttpRequest, found: Conversation, question: str) -> HttpR
 
 
 async def _whole(user: Any, found: Conversation, question: str) -> int:
-    turn, retrieved = await _in_database(asking.begin, user, found, question)
+    turn, retrieved = await in_database(asking.begin, user, found, question)
     draft = Draft()
     async for event in asking.answer(retrieved, question):
         draft.take(event)
-    await _in_database(partial(asking.keep, whole=True), turn, draft)
+    await in_database(partial(asking.keep, whole=True), turn, draft)
     return turn.pk
 
 
 async def _stream(request: HttpRequest, found: Conversation, question: str) -> AsyncIterator[str]:
     """One JSON object a line. What was said is kept also when the reader goes away."""
-    turn, retrieved = await _in_database(asking.begin, request.user, found, question)
+    turn, retrieved = await in_database(asking.begin, request.user, found, question)
     yield _line(
         "begin", url=reverse("conversation", args=[found.pk]), title=found.title, turn=turn.pk, notes=turn.notes,
         sources=_links(turn),
@@ -171,8 +171,8 @@ async def _stream(request: HttpRequest, found: Conversation, question: str) -> A
                 yield _event(event)
         whole = True
     finally:
-        await _in_database(partial(asking.keep, whole=whole), turn, draft)
-    yield _line("end", **await _in_database(_parts, request, found, turn.pk))
+        await in_database(partial(asking.keep, whole=whole), turn, draft)
+    yield _line("end", **await in_database(_parts, request, found, turn.pk))
 
 
 def _event(event: Began | Said | Note | Again) -> str:
@@ -201,16 +201,3 @@ def _parts(request: HttpRequest, found: Conversation, pk: int) -> dict[str, str]
     turns = conversations.shown(request.user, Turn.objects.filter(pk=pk))
     context = _context(request, found) | {"shown": turns[0] if turns else None}
     return {name: render_to_string(f"ask/_{name}.html", context, request) for name in ("turn", "head", "list")}
-
-
-async def _in_database(function: Callable[..., Any], *args: Any) -> Any:
-    """In this request's own thread, whose connection is given back at once: an answer may take minutes."""
-    return await sync_to_async(_and_let_go)(function, *args)
-
-
-def _and_let_go(function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return function(*args)
-    finally:
-        if not connection.in_atomic_block:
-            connection.close()
