@@ -1,11 +1,10 @@
-"""From an address to what the page shows: hits as passages, repeats and near-repeats folded, grouped by document."""
+"""From an address to what the page shows: hits as passages, repeats and near-repeats folded."""
 
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from memories.models import Chunk, Commit, Memory
 from . import queries
 from .address import Address
 from .engine.duplicates import grouped
-from .queries import Found, Hit
+from .queries import Found, Hit, Listed
 from .snippets import LOOKED_AT
 
 LIKE_LENGTH = 600  # characters of a passage that others are compared with
@@ -26,23 +25,14 @@ _NO_WORD = re.compile(r"[^\w\s]+")
 
 @dataclass(frozen=True)
 class Passage:
-    """A hit at its place in the list; `at`: the commit that its links show; `also`: the same text elsewhere; `near`:
-    nearly the same."""
+    """A hit in the list; `at`: the commit that its links show; `also`: the same text elsewhere; `near`: nearly the
+    same."""
 
     hit: Hit
-    place: int
     at: int | None = None
     new: bool = False
     also: tuple[Hit, ...] = ()
     near: tuple[Hit, ...] = ()
-
-
-@dataclass(frozen=True)
-class Group:
-    """The passages of one document, the best first."""
-
-    first: Passage
-    more: list[Passage]
 
 
 @dataclass(frozen=True)
@@ -53,33 +43,35 @@ class Answer:
     like: Chunk | None = None
     milliseconds: int = 0
 
-    @cached_property
-    def groups(self) -> list[Group]:
-        found: dict[Any, list[Passage]] = {}
-        for passage in self.passages:
-            hit = passage.hit
-            key = (hit.memory.pk, hit.document) if self.address.grouped else passage.place
-            found.setdefault(key, []).append(passage)
-        return [Group(first, more) for first, *more in found.values()]
-
     @property
     def notes(self) -> list[str]:
         return [*self.address.problems, *self.found.notes]
 
 
 def answer(user: Any, address: Address, limit: int, *, fold: bool = True) -> Answer:
-    """`fold`: of passages that are nearly the same only the best is in the list. The same text is there once anyway."""
+    """`fold`: the best of each document is listed, where the address wants that, and of passages that are nearly the
+    same only the best. Without it each text is there, once."""
+    listed = Listed(by_document=fold and address.grouped)
+    return _answer(user, address, limit, listed, fold)
+
+
+def beside(user: Any, address: Address, document: int, limit: int) -> Answer:
+    """What else was found in the one document, by primary key."""
+    return _answer(user, address, limit, Listed(beside=document), True)
+
+
+def _answer(user: Any, address: Address, limit: int, listed: Listed, fold: bool) -> Answer:
     if not address.like:
-        return _answered(user, address, address.text, limit, fold=fold)
+        return _answered(user, address, address.text, limit, listed, fold)
     like = passage(user, address.like)
     if like is None:
         note = "The passage that others should be like is no longer there, or you may not see it: search for its words."
         return Answer(address, Found([], [note]))
-    found = queries.like(user, like, address.scope, limit=limit, offset=address.offset)
+    found = queries.like(user, like, address.scope, limit=limit, offset=address.offset, listed=listed)
     if found.hits or not found.notes:
         return Answer(address, found, _passages(address, found.hits, like, fold), like=like)
     text = " ".join(_NO_WORD.sub(" ", like.text[:LIKE_LENGTH]).split())
-    by_words = _answered(user, address, text, limit, without=like, fold=fold)
+    by_words = _answered(user, address, text, limit, replace(listed, without=like.pk), fold, without=like)
     notes = [*by_words.found.notes, f"{found.notes[0]} These share its words."]
     return replace(by_words, found=replace(by_words.found, notes=notes), like=like)
 
@@ -97,11 +89,11 @@ def names_of(user: Any, memories: Iterable[UUID]) -> dict[UUID, str]:
 
 
 def _answered(
-    user: Any, address: Address, text: str, limit: int, without: Chunk | None = None, *, fold: bool
+    user: Any, address: Address, text: str, limit: int, listed: Listed, fold: bool, without: Chunk | None = None
 ) -> Answer:
     began = time.perf_counter()
     found = queries.search(
-        user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset, rerank=True
+        user, text, address.scope, mode=address.mode, limit=limit, offset=address.offset, rerank=True, listed=listed
     )
     took = round((time.perf_counter() - began) * 1000)
     return Answer(address, found, _passages(address, found.hits, without, fold), milliseconds=took)
@@ -110,24 +102,31 @@ def _answered(
 def _passages(address: Address, hits: list[Hit], without: Chunk | None, fold: bool) -> list[Passage]:
     """Each text once: the others that say the same, or nearly the same, are named beside it."""
     commits = _commits({hit.memory.pk for hit in hits}, address.scope.as_of)
-    texts: dict[str, list[tuple[int, Hit]]] = {}
-    for place, hit in enumerate(hits, address.offset + 1):
-        texts.setdefault(_same(hit.beginning), []).append((place, hit))
-    if without:
-        texts.pop(_same(without.text[:LOOKED_AT]), None)
+    found = []
+    for first, also, near in _folded([hit for hit in hits if hit.more or not _is(hit, without)], fold):
+        new = bool(address.news and first.time and first.time > address.news)
+        found.append(Passage(first, at=commits(first.memory.pk), new=new, also=also, near=near))
+    return found
+
+
+def _is(hit: Hit, chunk: Chunk | None) -> bool:
+    return chunk is not None and _same(hit.beginning) == _same(chunk.text[:LOOKED_AT])
+
+
+def _folded(hits: list[Hit], fold: bool) -> list[tuple[Hit, tuple[Hit, ...], tuple[Hit, ...]]]:
+    """Each with those of the same text and, if `fold`, of nearly the same. One that stands for more of its document
+    stays, as they would go with it."""
+    texts: dict[Any, list[Hit]] = {}
+    for hit in hits:
+        texts.setdefault(hit.place if hit.more else _same(hit.beginning), []).append(hit)
     alike = list(texts.values())
-    groups = grouped([text[:COMPARED] for text in texts]) if fold else [[number] for number in range(len(alike))]
+    groups = grouped([same[0].beginning[:COMPARED] for same in alike]) if fold else [[one] for one in range(len(alike))]
     found = []
     for first, *others in groups:
-        (place, hit), *same = alike[first]
-        found.append(
-            Passage(
-                hit, place, at=commits(hit.memory.pk), also=tuple(other for _, other in same),
-                near=tuple(other for number in others for _, other in alike[number]),
-                new=bool(address.news and hit.time and hit.time > address.news),
-            )
-        )  # fmt: skip
-    return found
+        near = [hit for other in others for hit in alike[other] if not hit.more]
+        found.append((alike[first][0], tuple(alike[first][1:]), tuple(near)))
+        found += [(alike[other][0], (), ()) for other in others if alike[other][0].more]
+    return sorted(found, key=lambda one: one[0].place)
 
 
 def _same(text: str) -> str:

@@ -46,7 +46,7 @@ async def pieces(user: Any, address: Address, kind: str, link: Link) -> AsyncIte
 
 
 def _rows(user: Any, address: Address, limit: int, link: Link) -> tuple[list[Row], bool]:
-    found = answer(user, address, limit, fold=False)  # what differs in a few words is not lost
+    found = answer(user, address, limit, fold=False)
     texts = dict(Chunk.objects.filter(pk__in=[one.hit.chunk for one in found.passages]).values_list("pk", "text"))
     rows = [_row(one, link(one), texts.get(one.hit.chunk, "")) for one in found.passages]
     return rows, found.found.more
@@ -55,7 +55,7 @@ def _rows(user: Any, address: Address, limit: int, link: Link) -> tuple[list[Row
 def _row(passage: Passage, link: str, text: str) -> Row:
     hit = passage.hit
     return {
-        "place": passage.place, "memory": hit.memory.name, "document": hit.path,
+        "place": hit.place, "memory": hit.memory.name, "document": hit.path,
         "passage": chunk_id(hit.document, hit.order), "frame": hit.frame, "author": hit.author,
         "time": hit.time.isoformat() if hit.time else "", "score": round(hit.score, 4), "why": " and ".join(hit.why),
         "link": link, "text": text, "also": [f"{one.memory.name}: {one.path}" for one in passage.also],

@@ -7,7 +7,7 @@ see is never fetched, counted or ranked.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -35,12 +35,15 @@ EVERYWHERE = Scope()
 
 @dataclass(frozen=True)
 class Hit:
-    """`chunk` is the primary key, `beginning` its first characters. `why` holds "words", "meaning" or both; `cosine`
-    is None where the meaning was not compared or is far off."""
+    """`place` is its place in the ranking, from 1. `chunk` is the primary key, `beginning` its first characters; of its
+    document `source` is the primary key, `document` the number. `why` holds "words", "meaning" or both; `cosine` is
+    None where the meaning was not compared or is far off. `more`: ranked passages of its document it stands for."""
 
+    place: int
     chunk: int
     memory: Memory
     path: str
+    source: int
     document: int
     order: int
     frame: int
@@ -52,6 +55,7 @@ class Hit:
     score: float
     why: tuple[str, ...]
     cosine: float | None
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,19 @@ class Found:
     more: bool = False
     counts: dict[UUID, int] = field(default_factory=dict)
     correction: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a list is of: each passage, or the best of each document (`by_document`), or what else was ranked of the one
+    document `beside`, by primary key. The chunk `without` is left out."""
+
+    by_document: bool = False
+    beside: int | None = None
+    without: int | None = None
+
+
+EACH = Listed()
 
 
 @dataclass(frozen=True)
@@ -90,10 +107,12 @@ def search(
     limit: int = 20,
     offset: int = 0,
     rerank: bool = False,
+    listed: Listed = EACH,
 ) -> Found:
     """The passages that answer `text` best, in what the person may see of the scope. `mode`: one of scope.MODES.
 
-    `rerank`: the best of the blend are read again by the re-ranking model, if one is set.
+    `rerank`: the best of the blend are read again by the re-ranking model, if one is set. `limit` and `offset` count
+    what is `listed`.
     """
     text, notes = _cleaned(text)
     asked = Asked.of(text, phrase=mode == "phrase")
@@ -107,10 +126,13 @@ def search(
     if rerank and mode == "hybrid":
         rows, more = reranking.reranked(text, ranked.rows, table)
         ranked, notes = replace(ranked, rows=rows), notes + more
-    return _found(table, ranked, asked, notes, done, limit, offset)
+    ranked = replace(ranked, rows=_without(table, ranked.rows, listed.without))
+    return _found(table, ranked, asked, notes, done, _Page(listed, limit, offset))
 
 
-def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0) -> Found:
+def like(
+    user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0, listed: Listed = EACH
+) -> Found:
     """Passages that mean nearly what a passage does, which the person must be allowed to see; without itself."""
     table = table_of(user, scope)
     question = meaning.vector_of(chunk.pk)
@@ -118,9 +140,8 @@ def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20,
         return Found([], question.notes)
     found = meaning.nearest(question, table, POOL + 1)
     cosines = {row: cosine for row, cosine in found.items() if cosine >= meaning.LEAST_COSINE}
-    for row in table.find([chunk.pk]).values():
-        cosines.pop(row, None)
-    return _found(table, _Ranked(list(cosines), cosines, cosines, None), None, [], "semantic", limit, offset)
+    ranked = _Ranked(_without(table, list(cosines), chunk.pk), cosines, cosines, None)
+    return _found(table, ranked, None, [], "semantic", _Page(listed, limit, offset))
 
 
 def memory_choices(user: Any) -> list[Memory]:
@@ -164,22 +185,51 @@ def _blended(words: Words, near: dict[int, float], cosines: dict[int, float]) ->
 # -- what is shown
 
 
+def _without(table: Table, rows: Sequence[int], chunk: int | None) -> Sequence[int]:
+    gone = set(table.find([chunk]).values()) if chunk is not None else ()
+    return [row for row in rows if row not in gone] if gone else rows
+
+
+class _Page(NamedTuple):
+    """A part of what is listed."""
+
+    listed: Listed
+    limit: int
+    offset: int
+
+    def places(self, table: Table, rows: Sequence[int]) -> tuple[dict[int, int], bool]:
+        """Places in the ranking, each with how many more it stands for; and whether more come after them."""
+        places, behind = self._all(table, rows)
+        here = slice(self.offset, self.offset + self.limit)
+        return dict(zip(places[here].tolist(), behind[here].tolist(), strict=True)), len(places) > here.stop
+
+    def _all(self, table: Table, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        if not self.listed.by_document and self.listed.beside is None:
+            return np.arange(len(rows)), np.zeros(len(rows), np.int64)
+        documents = table.documents(rows)
+        if self.listed.beside is not None:
+            places = np.flatnonzero(documents == self.listed.beside)[1:]
+            return places, np.zeros(len(places), np.int64)
+        _, first, counts = np.unique(documents, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        return first[order], counts[order] - 1
+
+
 def _found(
-    table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str,
-    limit: int, offset: int,
+    table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str, page: _Page
 ) -> Found:  # fmt: skip
-    page = list(ranked.rows[offset : offset + limit])
-    hits = _hits(table, ranked, page)
+    places, more = page.places(table, ranked.rows) if ranked.rows else ({}, False)
+    hits = _hits(table, ranked, places)
     words = ranked.words
     counts = table.by_memory(np.array(ranked.rows, np.int64)) if ranked.rows else {}
     return Found(
-        hits, notes, mode, len(ranked.rows), len(ranked.rows) > offset + limit, counts,
+        hits, notes, mode, len(ranked.rows), more, counts,
         _correction(asked, words, hits) if words and words.replaced else "",
     )  # fmt: skip
 
 
 ROWS = """
-SELECT c.id, c."order", c.frame, d.number, d.path, d.language, m.id, m.name, m.workspace_id, k.author, k.time,
+SELECT c.id, c."order", c.frame, d.id, d.number, d.path, d.language, m.id, m.name, m.workspace_id, k.author, k.time,
     left(c.text, %s)
 FROM memories_chunk AS c JOIN memories_document AS d ON d.id = c.document_id
     JOIN memories_memory AS m ON m.id = c.memory_id
@@ -188,9 +238,10 @@ WHERE c.id = ANY(%s) AND c.memory_id = ANY(%s)
 """
 
 
-def _hits(table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
-    """Of the memories of the table, which are those that the person may see."""
-    by_chunk = dict(zip(table.chunk(page), page, strict=True))
+def _hits(table: Table, ranked: _Ranked, places: dict[int, int]) -> list[Hit]:
+    """Of the memories of the table, which are those that the person may see. `places`: each with how many more it
+    stands for."""
+    by_chunk = dict(zip(table.chunk([ranked.rows[place] for place in places]), places, strict=True))
     if not by_chunk:
         return []
     rows = {row[0]: row for row in fetch(ROWS, [snippets.LOOKED_AT, list(by_chunk), table.memories])}
@@ -200,15 +251,17 @@ def _hits(table: Table, ranked: _Ranked, page: list[int]) -> list[Hit]:
     for chunk, place in by_chunk.items():
         if chunk not in rows:  # it may have been removed since it was ranked
             continue
-        _, order, frame, number, path, language, memory, name, workspace, author, time, beginning = rows[chunk]
+        _, order, frame, source, number, path, language, memory, name, workspace, author, time, beginning = rows[chunk]
+        row = ranked.rows[place]
         if memory not in memories:
             memories[memory] = Memory.from_db(None, ("id", "workspace_id", "name"), (memory, workspace, name))
         hits.append(
             Hit(
-                chunk=chunk, memory=memories[memory], path=path, document=number, order=order, frame=frame,
-                author=author or "", time=time, beginning=beginning, language=language,
+                place=place + 1, chunk=chunk, memory=memories[memory], path=path, source=source, document=number,
+                order=order, frame=frame, more=places[place], author=author or "", time=time, beginning=beginning,
+                language=language,
                 snippet=snippets.snippet(beginning, marker, language),
-                score=round(ranked.scores[place], 6), cosine=ranked.cosines.get(place), why=_why(ranked, place),
+                score=round(ranked.scores[row], 6), cosine=ranked.cosines.get(row), why=_why(ranked, row),
             )
         )  # fmt: skip
     return hits

@@ -69,13 +69,20 @@ class Table:
 
     def chunk(self, rows: Sequence[int]) -> list[int]:
         """Primary keys."""
+        return self._column("chunks", rows).tolist()
+
+    def documents(self, rows: Sequence[int]) -> np.ndarray:
+        """Primary keys of the documents that the rows are of, int64."""
+        return self._column("documents", rows)
+
+    def _column(self, name: str, rows: Sequence[int]) -> np.ndarray:
         places = np.asarray(rows, np.int64)
         found = np.zeros(len(places), np.int64)
         owners = self._owners(places)
         for owner in np.unique(owners).tolist():
             part, own = self.parts[owner], owners == owner
-            found[own] = part.columns.chunks[places[own] - part.start]
-        return found.tolist()
+            found[own] = getattr(part.columns, name)[places[own] - part.start]
+        return found
 
     def find(self, chunks: Collection[int]) -> dict[int, int]:
         """Rows by primary key, of those that are in the table and count."""

@@ -10,6 +10,7 @@ urlpatterns = [
     path("search/over-time/", insight.over_time, name="search-over-time"),
     path("search/settled/", taking.settled, name="search-settled"),
     path("search/export/<str:kind>/", taking.exported, name="search-export"),
+    path("search/documents/<int:pk>/", page.beside, name="passages-beside"),
     path("search/passages/<int:pk>/around/", passages.around, name="passage-around"),
     path("search/passages/<int:pk>/citation/", passages.citation, name="passage-citation"),
     path("search/saved/", saved.new, name="saved-new"),

@@ -39,6 +39,12 @@ def links(hit: Hit, at: int | None = None) -> Links:
     )
 
 
+@register.simple_tag
+def beside(hit: Hit) -> SafeString:
+    """The other passages of its document."""
+    return mark_safe(_address("passages-beside", hit.source))
+
+
 def _address(name: str, number: int, *before: Any) -> str:
     """As `reverse` makes it, which takes a page of hits as long as finding them did."""
     head, tail = _around_number(name, *before)

@@ -55,6 +55,15 @@ def search(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
+def beside(request: HttpRequest, pk: int) -> HttpResponse:
+    """What else a search found in one document, for the list under its best passage."""
+    address = address_of(request)
+    answer = answers.beside(request.user, address, pk, PAGE)
+    return render(request, "search/_beside.html", {"answer": answer, "next": _next(answer)})
+
+
+@require_safe
+@login_required
 def quick(request: HttpRequest) -> HttpResponse:
     """The first hits; with nothing typed what they searched for last."""
     address = Address.read(request.GET)
@@ -86,17 +95,22 @@ def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
     address, found = answer.address, answer.found
     names = answers.names_of(request.user, address.memories) if address.memories else {}
     unseen = len(address.memories) - len(names) if address.scope.memories is not None else 0
-    ahead = address.offset + PAGE
     return {
         "answer": answer, "address": address, "found": found, "query": address.text, "names": names,
         "unseen": unseen or (address.scope.memories == ()),
         "chips": address.chips(names), "offset": address.offset, "health": embedding.health(),
-        "next": address.write(offset=ahead) if found.more and ahead <= FURTHEST else "",
+        "next": _next(answer),
         "counts": " ".join(f"{memory}:{count}" for memory, count in found.counts.items()),
         "params": address.write(), "exact": address.write(mode="phrase"), "cleared": address.without_filters(),
         "kinds": export.NAMES.items(), "tabs": _tabs(address), "changes": _changes(address),
         "recent": [] if address.asks else querylog.recent(request.user),
     }  # fmt: skip
+
+
+def _next(answer: Answer) -> str:
+    """The address of the next ones, if there are any."""
+    ahead = answer.address.offset + PAGE
+    return answer.address.write(offset=ahead) if answer.found.more and ahead <= FURTHEST else ""
 
 
 def _tabs(address: Address) -> list[dict[str, Any]]:

@@ -127,13 +127,21 @@ register("search-results", (results) => {
   }
   const save = results.querySelector("[data-save]");
   if (save) save.hidden = false;
-  for (const one of results.querySelectorAll("[data-context]")) one.role = "button";
+  buttons(results);
   if (!("typed" in data) || !data.ticket) return;
   const timer = setTimeout(settled, STANDS_AFTER, data.ticket);
   return () => clearTimeout(timer);
 });
 
-register("search-more", (list) => say(list.dataset.said));
+register("search-more", (list) => {
+  say(list.dataset.said);
+  buttons(list);
+});
+register("search-beside", (passage) => buttons(passage));
+
+function buttons(part) {
+  for (const one of part.querySelectorAll("[data-context]")) one.role = "button";
+}
 
 // Hands the ticket of a search back, so that it is remembered; nobody waits for it.
 function settled(ticket, clicked) {
@@ -242,18 +250,19 @@ function edit({ dataset }) {
 // -- keys
 
 const KEYS = { o: "[data-frame]", e: "[data-context]", c: "[data-cite]", m: "[data-like]" };
+const STOPS = "[data-hit], [data-more]"; // where the arrows go
 
 document.addEventListener("keydown", (event) => {
   if (!form() || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], .dropdown-menu.show")) return;
   const here = document.activeElement;
   const field = form().elements.q;
   const writes = here.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
-  const hits = [...document.querySelectorAll("[data-hit]")].filter(shown);
-  const place = hits.findIndex((hit) => hit.closest("[data-passage]").contains(here));
+  const hits = [...document.querySelectorAll(STOPS)].filter(shown);
+  const place = hits.findIndex((hit) => hit === here || hit.closest("[data-passage]")?.contains(here));
   const go = (element) => {
     event.preventDefault();
     element?.focus();
-    element?.closest("[data-passage]")?.scrollIntoView({ block: "nearest" });
+    (element?.closest("[data-passage]") ?? element)?.scrollIntoView({ block: "nearest" });
   };
   if (event.key === "ArrowDown" && hits.length && (here === field || place >= 0)) return go(hits[place + 1] ?? document.querySelector("#next a") ?? hits[place]);
   if (event.key === "ArrowUp" && here.closest("#next")) return go(hits.at(-1));
@@ -265,7 +274,13 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return document.getElementById("search-help").showModal();
   }
-  const part = place >= 0 && hits[place].closest("[data-passage]").querySelector(KEYS[event.key.toLowerCase()] ?? "none");
+  const key = event.key.toLowerCase();
+  const more = place >= 0 && key === "d" && hits[place].closest("[data-hits] > li")?.querySelector("[data-more]");
+  if (more) {
+    more.click();
+    return go(more);
+  }
+  const part = place >= 0 && hits[place].closest("[data-passage]")?.querySelector(KEYS[key] ?? "none");
   if (!part) return;
   event.preventDefault();
   part.click();

@@ -41,6 +41,27 @@ def focused(page: Page) -> str:
     return page.evaluate("document.activeElement.closest('[data-passage]')?.dataset.place ?? document.activeElement.id")
 
 
+def test_the_other_passages_of_a_document_unfold(searching):
+    page = searching
+    search(page, "ship hands whale")
+    expect(page.locator("#results .hit").first).to_contain_text("moby.txt")
+    page.keyboard.press("ArrowDown")
+    first = focused(page)
+    page.keyboard.press("d")
+    inner = page.locator(".hit-inner [data-passage]")
+    expect(inner.first).to_be_visible()
+    shown = inner.count()
+    page.keyboard.press("ArrowDown")
+    places = [focused(page)]
+    for _ in range(shown):
+        page.keyboard.press("ArrowDown")
+        places.append(focused(page))
+    assert len(set(places)) == shown + 1 and first not in places
+    page.keyboard.press("e")
+    page.keyboard.press("/")
+    assert focused(page) == "search-q"
+
+
 def test_from_the_first_key_to_the_frame(site, searching):
     page = searching
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)

@@ -1,5 +1,6 @@
 """What the page makes of hits: groups, repeats, what stands around one, citations, and passages like one."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
@@ -20,12 +21,45 @@ def parts(response: str) -> int:
     return response.count("data-passage ")
 
 
-def test_passages_of_one_document_fold_under_the_best(page, rows):
-    rows({"letter.md": LETTER, "other.md": ["the whale"]})
+def test_a_document_is_listed_once_with_its_best_passage(page, rows, client):
+    """However many pages its passages would take."""
+    row = rows(
+        {"letter.md": [f"Passage {place} of the letter about the whale." for place in range(30)], "b.md": ["the whale"]}
+    )
     html = page(q="whale")
-    assert html.count('<li class="hit">') == 2 and "5 more passages in this document" in html and parts(html) == 7
+    assert html.count('<li class="hit">') == parts(html) == 2 and "29 more passages in this document" in html
+    assert "That is all." in html and "31 passages" in html
     flat = page(q="whale", group="no")
-    assert flat.count('<li class="hit">') == 7 and "more passages in this" not in flat
+    assert flat.count('<li class="hit">') == 10 and "more passages in this" not in flat
+
+    address = reverse("passages-beside", args=[row.documents.get(path="letter.md").pk])
+    pages = [client.get(address, {"q": "whale", "offset": offset}) for offset in (0, 10, 20)]
+    seen = [chunk for one in pages for chunk in chunks_of(one)]
+    assert len(seen) == len(set(seen)) == 29 and not set(seen) & set(chunks_of(html))
+    assert [b"More of this document" in one.content for one in pages] == [True, True, False]
+
+
+def test_other_passages_of_a_hidden_document_are_none(page, rows, client, bob):
+    row = rows({"secret.md": LETTER}, name="Hidden", visibility="private", created_by=bob)
+    answer = client.get(reverse("passages-beside", args=[row.documents.get().pk]), {"q": "whale"})
+    assert answer.status_code == 200 and not chunks_of(answer) and b"secret" not in answer.content
+
+
+def test_a_document_with_more_stays_though_its_best_passage_is_elsewhere_too(page, rows):
+    rows(
+        {
+            "a.md": [LOG],
+            "b.md": [LOG, "the white whale again"],
+            "c.md": [LOG.replace("seven", "eight"), "a whale, white"],
+        }
+    )
+    html = page(q="white whale " + LOG)
+    assert {"b.md", "c.md"} <= set(re.findall(r">([abc].md)<", html)) and parts(html) == 3
+
+
+def chunks_of(response) -> list[str]:
+    html = response if isinstance(response, str) else response.content.decode()
+    return re.findall(r'id="context-(\d+)"', html)
 
 
 def test_the_same_passage_is_shown_once_with_the_other_places(page, rows, bob):
@@ -181,7 +215,8 @@ def test_a_passage_that_one_may_not_see_is_as_one_that_is_not_there(client, alic
 
 def test_more_like_a_passage_is_not_that_passage(page, chunk):
     html = page(like=chunk.pk)
-    assert "Passages like this one from" in html and parts(html) == 5
+    assert "Passages like this one from" in html and parts(html) == 1
+    assert "4 more passages in this document" in html
     assert f'chunk={2 << 24}" data-hit' not in html
 
 
