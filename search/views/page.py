@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
 from django.utils.timezone import localdate
 from django.views.decorators.http import require_safe
 
-from memories.models import Memory
+from memories.models import Document, Memory
 from memories.queries import tags_of
 
 from .. import answers, embedding, export, queries, querylog, saved
@@ -58,7 +58,9 @@ def search(request: HttpRequest) -> HttpResponse:
 def beside(request: HttpRequest, pk: int) -> HttpResponse:
     """What else a search found in one document, for the list under its best passage."""
     address = address_of(request)
-    answer = answers.beside(request.user, address, pk, PAGE)
+    visible = Memory.objects.visible_to(request.user).present()
+    document = get_object_or_404(Document.objects.only("pk"), pk=pk, memory__in=visible)
+    answer = answers.beside(request.user, address, document.pk, PAGE)
     return render(request, "search/_beside.html", {"answer": answer, "next": _next(answer)})
 
 

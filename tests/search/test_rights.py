@@ -17,7 +17,7 @@ from django.urls import URLPattern, get_resolver, reverse
 
 from collab.events import job_changed
 from collab.models import Workspace
-from memories.models import Chunk, Memory
+from memories.models import Chunk, Document, Memory
 from search import embedding
 from search.models import Turn
 from tests.collab.test_socket import _open as open_socket
@@ -93,7 +93,7 @@ def filtered(world: World, hidden: list[str]) -> list[str]:
         f"part:/search/?q=whale&memory={keys[-1]}&commit=1", f"/search/export/json/?like={seen.pk}",
         f"part:/search/?like={seen.pk}", f"/memories/?tag=tag-{words[0]}", f"/ask/?memory={keys[0]}",
         reverse("saved", args=[world.saved[hidden[0]].pk]), f"post:/memories/bulk/?{urlencode(merge)}",
-        "/", "/jobs/open/"
+        "/", "/jobs/open/", f"part:/search/documents/{seen.document_id}/?q=whale",
     ]  # fmt: skip
 
 
@@ -167,12 +167,12 @@ def addresses() -> list[URLPattern]:
 def rows_of(world: World, hidden: str) -> dict[str, str]:
     """By the beginning of a route: what its number names. Whoever adds another kind of route must say."""
     memory = world.memories[hidden]
-    chunk = Chunk.objects.filter(memory=memory).first()
+    chunk, document = Chunk.objects.filter(memory=memory).first(), Document.objects.filter(memory=memory).first()
     return {
         "memories/<uuid:pk>/": str(memory.pk), "trash/<uuid:pk>/": str(memory.pk),
         "jobs/<uuid:pk>/": str(memory.jobs.get().pk), "search/passages/<int:pk>/": str(chunk.pk),
         "ask/<uuid:pk>/": str(world.conversation.pk), "search/saved/<int:pk>/": str(world.unshared.pk),
-        "search/export/<str:kind>/": "json",
+        "search/export/<str:kind>/": "json", "search/documents/<int:pk>/": str(document.pk),
     }  # fmt: skip
 
 
