@@ -186,6 +186,7 @@ register("chat", (root) => {
   const take = (turn, event, question) => {
     if (event.is === "begin") settle(event);
     if (event.is === "error") {
+      turn.ended = true;
       field.value = question;
       turn.fail(event.text);
     } else if (event.is === "end") {

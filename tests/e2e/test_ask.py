@@ -64,6 +64,16 @@ def test_asked_and_opened_by_keyboard_alone(site, log_in, alice, books):
     expect(page.locator(".turn[id]")).to_have_count(2)
 
 
+def test_a_refused_question_says_why_and_can_be_written_anew(site, log_in, alice, books, problems):
+    page = log_in(alice)
+    page.goto(f"{site}/ask/")
+    page.keyboard.type("???")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn-how")).to_have_text("There is no word in this question.")
+    expect(page.get_by_label("Your question")).to_have_value("???")
+    assert len(problems) == 1 and "422" in problems.pop()
+
+
 def test_a_conversation_is_kept_renamed_exported_and_deleted(site, log_in, alice, books):
     page = log_in(alice)
     page.goto(f"{site}/ask/")
