@@ -8,6 +8,7 @@ const HOW = {
   model: "Written by a language model from the numbered passages.",
   extractive: "The best sentences of your documents, word for word.",
 };
+const STOP = /^[.,;:!?。！？]+(?=\s|$)/; // after a mark it belongs to the claim before
 const BROKEN = "The connection to the server was lost: what was written so far is kept. Ask again.";
 
 async function* lines(body) {
@@ -28,7 +29,7 @@ class Turn {
     this.element = template.content.firstElementChild.cloneNode(true);
     this.ended = false;
     this.sources = {};
-    this.claim = null;
+    this.open();
     this.part("question").textContent = question;
   }
 
@@ -44,7 +45,7 @@ class Turn {
     else if (event.is === "note") this.note(event.text);
     else if (event.is === "again") {
       this.part("answer").replaceChildren();
-      this.claim = null;
+      this.open();
       if (event.text) this.note(event.text);
     } else if (event.is === "text") this.say(event.text);
     else if (event.is === "cite") this.cite(event.number);
@@ -65,17 +66,30 @@ class Turn {
     this.part("notes").append(line);
   }
 
+  // A claim is its words, then its numbers; once it has one, or an invented one, what follows is the next claim.
+  open() {
+    this.claim = Object.assign(document.createElement("span"), { className: "claim" });
+    this.words = document.createTextNode("");
+    this.claim.append(this.words);
+    this.closed = false;
+  }
+
   say(text) {
-    if (!this.claim || this.claim.querySelector(".cite")) {
-      this.claim = document.createElement("span");
-      this.claim.className = "claim";
-      this.part("answer").append(this.claim, " ");
-    }
-    this.claim.append(text);
+    const stop = (this.closed && STOP.exec(text)?.[0]) || "";
+    if (stop) this.words.data = this.words.data.trimEnd() + stop;
+    if (stop === text) return;
+    if (this.closed) this.open();
+    this.words.data += text.slice(stop.length);
+    if (!this.claim.parentNode) this.part("answer").append(this.claim, " ");
   }
 
   cite(number) {
-    if (!this.claim || !(number in this.sources)) return;
+    if (!this.claim.parentNode) return;
+    this.closed = true;
+    const known = number in this.sources;
+    const bare = !known && this.words.data.trim() && !this.claim.querySelector(".cite");
+    this.claim.classList.toggle("is-unsourced", Boolean(bare));
+    if (!known) return;
     const link = document.createElement("a");
     Object.assign(link, { className: "cite", href: this.sources[number], textContent: number, ariaLabel: `Source ${number}` });
     this.claim.append(link);
