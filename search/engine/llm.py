@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from memories.engine.errors import MemvidError, UsageError
+from search.engine.thinking import Thinking
 
 log = logging.getLogger("memvid.ask")
 
@@ -55,16 +56,20 @@ class Model:
 
 
 async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncIterator[str]:
-    """The answer's text as it comes. Close it (`aclosing`) to end the connection. Raises ModelFailed."""
+    """The answer's text as it comes, without the reasoning before it. Close it (`aclosing`) to end the connection.
+
+    Raises ModelFailed.
+    """
     clock = asyncio.get_running_loop().time
     end = clock() + model.whole
     client = await asyncio.to_thread(_client, model)  # importing and reading certificates take their time
-    chunks = None
+    chunks, thinking = None, Thinking()
     try:
         request = client.chat.completions.create(model=model.name, messages=list(messages), stream=True)
         chunks, patience, length = await _within(model.first, request), model.first, 0
         while True:
             text, finished = _read(await _within(min(patience, end - clock()), _next(chunks)))
+            text = thinking.feed(text) + (thinking.close() if finished else "")
             if text:
                 text = text[: model.most_characters - length]
                 length, patience = length + len(text), model.idle

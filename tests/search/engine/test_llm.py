@@ -79,6 +79,12 @@ def test_invented_citations_are_removed_and_noted(server, model):
     assert any("no source" in note for note in draft.notes)
 
 
+def test_reasoning_before_the_answer_is_no_part_of_it(server, model):
+    server.script = saying("<thi", "nk>Passage [2] is of no use", ".</th", "ink>\n", "Near Japan [1].")
+    draft = ask(model)
+    assert pieces(draft) == [("Near Japan.", [1])] and draft.notes == []
+
+
 def test_words_that_nobody_said_are_noted(server, model):
     server.script = saying("It says “first seen near Norway” [1].")
     assert ask(model).notes == ["1 quotation could not be found in the cited passage."]
