@@ -209,6 +209,25 @@ def test_nobody_there(model):
     assert draft.mode == "extractive" and "cannot be reached" in draft.notes[0]
 
 
+@pytest.mark.parametrize(
+    "end", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data: [DO|NE]\n\n: bye\n\n", b"data: [DONE]"]
+)
+def test_done_without_a_reason_is_an_end(server, model, end):
+    def run(handler: Handler) -> None:
+        saying("Near Japan [1].", finish=None)(handler)
+        for part in end.split(b"|"):
+            handler.raw(part)
+
+    server.script = run
+    draft = ask(model)
+    assert pieces(draft) == [("Near Japan.", [1])] and draft.notes == []
+
+
+def test_done_in_a_text_is_no_end(server, model):
+    server.script = saying("Near Japan [1].", "\ndata: [DONE]", finish=None)
+    assert any(note.startswith("The answer ends early") for note in ask(model).notes)
+
+
 def test_what_was_cited_before_it_broke_off_stays(server, model):
     server.script = saying("Near Japan [1]. And th", finish=None)
     draft = ask(model)
