@@ -198,7 +198,10 @@ register("chat", (root) => {
   };
 
   const take = (turn, event, question) => {
-    if (event.is === "begin") settle(event);
+    if (event.is === "begin") {
+      settle(event);
+      for (const name of ["head", "list"]) replace(part(name), event[name]);
+    }
     if (event.is === "error") {
       turn.ended = true;
       field.value = question;
@@ -206,7 +209,6 @@ register("chat", (root) => {
     } else if (event.is === "end") {
       turn.ended = true;
       const atEnd = followed();
-      for (const name of ["head", "list"]) replace(part(name), event[name]);
       replace(turn.element, event.turn);
       if (atEnd) thread.lastElementChild?.scrollIntoView({ block: "nearest" });
     } else turn.take(event);

@@ -170,6 +170,9 @@ def test_stopping_ends_the_model_and_keeps_what_was_said(slow, log_in, alice, bo
     if how != "leave":
         expect(page.locator(".turn-how")).to_contain_text("Stopped. What was written so far is kept.")
         expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+        expect(page.locator("h1")).to_have_text(QUESTION)
+        expect(page.get_by_role("button", name="Delete")).to_be_visible()
+        expect(page.locator("[data-chat=list] [aria-current=page]")).to_contain_text(QUESTION)
     assert server.left.wait(20), "the connection to the language model is closed"
     for _ in range(200):  # it is written down after that
         if Turn.objects.get().state != Turn.State.OPEN:
