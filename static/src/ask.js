@@ -8,6 +8,7 @@ const HOW = {
   model: "Written by a language model from the numbered passages.",
   extractive: "The best sentences of your documents, word for word.",
 };
+const UNTIL_THEN = { model: "Waiting for the language model…", extractive: "Looking through the documents…" };
 const STOP = /^[.,;:!?。！？]+(?=\s|$)/; // after a mark it belongs to the claim before
 const BROKEN = "The connection to the server was lost: what was written so far is kept. Ask again.";
 
@@ -52,12 +53,14 @@ class Turn {
   }
 
   mode(mode) {
-    this.status(HOW[mode]);
+    this.how = HOW[mode];
+    this.status(UNTIL_THEN[mode]);
     this.part("answer").classList.toggle("is-quoted", mode === "extractive");
   }
 
   status(text) {
-    this.part("status").textContent = text;
+    const place = this.part("status");
+    if (place.textContent !== text) place.textContent = text; // else it is read out again
   }
 
   note(text) {
@@ -80,7 +83,9 @@ class Turn {
     if (stop === text) return;
     if (this.closed) this.open();
     this.words.data += text.slice(stop.length);
-    if (!this.claim.parentNode) this.part("answer").append(this.claim, " ");
+    if (this.claim.parentNode) return;
+    this.part("answer").append(this.claim, " ");
+    this.status(this.how);
   }
 
   cite(number) {

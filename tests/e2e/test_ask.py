@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from django.conf import settings
@@ -151,6 +152,28 @@ def slow(site) -> Iterator[tuple[str, Server]]:
         }
         with web(environment, FOLDER / "slow.log") as (base, _):
             yield base, server
+
+
+def test_while_the_model_writes_nothing_the_page_waits_for_it(slow, log_in, alice, books):
+    def speaks_when_asked(handler: Handler) -> None:
+        handler.begin()
+        while not go_on.wait(0.02):
+            handler.raw(b": not yet\n\n")
+        handler.say("Near Japan [1]. Born [99]. And then")
+        handler.hold()
+
+    base, server = slow
+    server.script, go_on = speaks_when_asked, Event()
+    page = log_in(alice)
+    page.goto(f"{base}/ask/")
+    page.get_by_label("Your question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    how = page.locator(".turn-how")
+    expect(how).to_have_text("Waiting for the language model…")
+    go_on.set()
+    expect(how).to_have_text("Written by a language model from the numbered passages.")
+    expect(page.locator(".claim")).to_have_text(["Near Japan.1", "Born.", "And then"])
+    expect(page.locator(".claim.is-unsourced")).to_have_text("Born.")
 
 
 @pytest.mark.parametrize("how", ["Escape", "Stop", "leave"])
