@@ -199,8 +199,15 @@ async function context(link) {
   }
   await htmx.ajax("GET", link.href, { source: box, target: box, swap: "innerHTML" });
   button.setAttribute("aria-expanded", String(box.childElementCount > 0));
+  showOwn(box);
   if (link !== button) box.firstElementChild?.focus({ preventScroll: true });
   say("The passages around it are shown.");
+}
+
+// Scrolls the box alone, so that the hit itself and a little of what comes before are seen; the page stays.
+function showOwn(box) {
+  const [text, own] = [".context-text", ".context-own"].map((part) => box.querySelector(part));
+  if (own) text.scrollTop = own.offsetTop - text.offsetTop - 72;
 }
 
 async function cite(link) {

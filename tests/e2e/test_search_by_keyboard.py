@@ -16,6 +16,11 @@ TEXTS = {
     **{f"logs/{n:02}.txt": f"Day {n}: a whale was seen." for n in range(30)},
 }  # fmt: skip
 
+BEGINS_IN_SIGHT = """hit => {
+    const [box, own] = [".context-text", ".context-own"].map((part) => hit.querySelector(part).getBoundingClientRect());
+    return box.top <= own.top && own.top < box.bottom - 24;
+}"""
+
 
 @pytest.fixture
 def ocean(new_memory: Callable[..., Memory]) -> Memory:
@@ -55,6 +60,8 @@ def test_from_the_first_key_to_the_frame(site, searching):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("e")
     expect(first.locator(".context-own")).to_be_visible()
+    expect(page.locator("#search-said")).to_have_text("The passages around it are shown.")
+    assert first.evaluate(BEGINS_IN_SIGHT)
     expect(first.locator("[data-context]")).to_have_attribute("aria-expanded", "true")
     expect(page.locator("#search-said")).to_have_text("The passages around it are shown.")
     page.keyboard.press("e")
