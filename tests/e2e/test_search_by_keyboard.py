@@ -121,6 +121,20 @@ def test_filters_live_in_the_address(searching, ocean):
     expect(page.get_by_role("checkbox", name=re.compile("^Ocean"))).not_to_be_checked()
 
 
+def test_typing_on_keeps_the_search_that_stood(site, searching):
+    page = searching
+    page.goto(f"{site}/search/?q=whale")
+    field = page.get_by_label("Search for")
+    field.press("End")
+    page.keyboard.type(" ship")
+    expect(page).to_have_url(re.compile(r"q=whale\+ship"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=whale$"))
+    expect(field).to_have_value("whale")
+    page.go_forward()
+    expect(field).to_have_value("whale ship")
+
+
 def test_the_list_grows_as_one_walks_and_ends(searching):
     page = searching
     search(page, "whale")
