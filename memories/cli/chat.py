@@ -113,7 +113,7 @@ class _Talk:
         self._searcher = Searcher(memory, self._load, cache_size=search.cache_size, threads=search.search_threads)
         self._earlier: list[str] = []
         self._hits: list[Hit] = []
-        self._quoting, self._between = True, ""
+        self._quoting, self._open, self._spaces = True, False, ""
 
     def _load(self) -> "Embedder":
         self._embedder = self._embedder or load_embedder(self._config)
@@ -172,18 +172,39 @@ class _Talk:
         from search.engine.answering import EXTRACTIVE, Again, Began, Note
 
         if isinstance(event, Began):
-            self._quoting, self._between = event.mode == EXTRACTIVE, ""
+            self._quoting = event.mode == EXTRACTIVE
         elif isinstance(event, Note):
+            self._end_line()
             self._out.note(event.text)
         elif isinstance(event, Again):
-            self._write("\n" if self._between else "")
+            self._end_line()
             if event.reason:
                 self._out.note(event.reason)
         elif isinstance(event.what, int):
-            self._write(f" [{event.what}]")
-        else:  # sentences stand in lines of their own
-            self._write(self._between + " ".join(event.what.split()) if self._quoting else event.what)
-            self._between = "\n"
+            self._cite(event.what)
+        elif self._quoting:  # sentences stand in lines of their own
+            self._end_line()
+            self._say(" ".join(event.what.split()))
+        else:
+            self._say(event.what)
+
+    def _say(self, text: str) -> None:
+        """Spaces at its end wait for what follows: before a number there is one, however many there were."""
+        text = self._spaces + text
+        words = text.rstrip()
+        self._spaces = text[len(words) :]
+        self._write(words)
+        self._open = self._open or bool(words)
+
+    def _cite(self, number: int) -> None:
+        from search.engine.citations import NOBODY
+
+        self._spaces = ""
+        self._write(f" [{number}]" if number != NOBODY else "")
+
+    def _end_line(self) -> None:
+        self._write("\n" if self._open else "")
+        self._open, self._spaces = False, ""
 
     def _finish(self, draft: "Draft") -> None:
         from search.engine.extract import NOTHING
@@ -191,7 +212,7 @@ class _Talk:
         if not draft.pieces:
             self._print(NOTHING)
             return
-        self._write("\n")
+        self._end_line()
         cited = {number for piece in draft.pieces for number in piece.cites}
         self._print("\n".join(self._sources(0, cited)))
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 LONGEST_MARK = 40  # characters between the brackets; what is longer is text
 MOST_CITES = 12  # of one claim
+NOBODY = 0  # cited where a mark names a passage that does not exist: the claim ends there, and has no source of it
 _OPEN, _CLOSE = "[【［", "]】］"
 _INSIDE = re.compile(r"\s*\^?(\d{1,4}(?:\s*[,;–-]\s*\^?\d{1,4})*)\s*")
 _RANGE = re.compile(r"(\d+)\s*[–-]\s*\^?(\d+)")
 _MAYBE = re.compile(r"[\s\d^,;–-]*")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_END = re.compile(r"[.,;:!?。！？]+(?=\s|$)|[。！？]+")
+_STOPS = re.compile(r"[.,;:!?。！？]+")
+_END = re.compile(rf"{_STOPS.pattern}(?=\s|$)|[。！？]+")
 _QUOTED = re.compile(r"[“\"«]([^“”\"«»]{3,400})[”\"»]")
 
 
@@ -38,23 +40,31 @@ class Piece:
     cites: list[int] = field(default_factory=list)
 
 
+class Unsourced(Piece):
+    """Words that end with marks of no passage: what follows them is another piece."""
+
+
 class Reader:
     """Turns a streamed text into text and citations; a mark may be cut anywhere between two pieces of the stream.
 
-    Gives `str` for text and `int` for a citation. Numbers outside `known` are left out and kept in `invented`.
+    Gives `str` for text and `int` for a citation. Numbers outside `known` become NOBODY and are kept in `invented`.
     """
 
     def __init__(self, known: Collection[int]):
         self._known = known
         self._held = ""
+        self._after_mark = False
         self.invented: set[int] = set()
 
     def feed(self, piece: str) -> Iterator[str | int]:
         self._held += plain(piece)
         while self._held:
+            if self._after_mark and _STOPS.fullmatch(self._held):
+                return  # what comes next says whether it ends the claim
             start = next((place for place, c in enumerate(self._held) if c in _OPEN), -1)
             if start:  # there is text before the mark, or there is none
                 text, self._held = self._cut(start)
+                self._after_mark = False
                 yield text
                 continue
             inside = self._held[1 : LONGEST_MARK + 2]
@@ -76,14 +86,16 @@ class Reader:
         numbers = _numbers(inside) if inside is not None else None
         if inside is None or numbers is None:
             text, self._held = self._held[:1], self._held[1:]
+            self._after_mark = False
             yield text
             return
-        self._held = self._held[len(inside) + 2 :]
+        self._held, self._after_mark = self._held[len(inside) + 2 :], True
         for number in numbers:
             if number in self._known:
                 yield number
             else:
                 self.invented.add(number)
+                yield NOBODY
 
 
 def _numbers(inside: str) -> list[int] | None:
@@ -119,16 +131,28 @@ def add(pieces: list[Piece], one: str | int) -> None:
     if isinstance(one, int):
         if len(pieces) > 1 and not pieces[-1].cites and not _says(pieces[-1].text):
             pieces.pop()
-        if pieces and one not in pieces[-1].cites and len(pieces[-1].cites) < MOST_CITES:
-            pieces[-1].cites.append(one)
+        if pieces:
+            pieces[-1] = _cited(pieces[-1], one)
         return
-    if pieces and pieces[-1].cites and (end := _END.match(one)):
+    if pieces and _ended(pieces[-1]) and (end := _END.match(one)):
         pieces[-1].text = pieces[-1].text.rstrip() + end[0]
         one = one[len(end[0]) :]
-    if pieces and not pieces[-1].cites:
+    if pieces and not _ended(pieces[-1]):
         pieces[-1].text += one
     elif one:
         pieces.append(Piece(one))
+
+
+def _cited(piece: Piece, number: int) -> Piece:
+    if number == NOBODY:
+        return Unsourced(piece.text) if not piece.cites and _says(piece.text) else piece
+    if number not in piece.cites and len(piece.cites) < MOST_CITES:
+        piece.cites.append(number)
+    return piece
+
+
+def _ended(piece: Piece) -> bool:
+    return bool(piece.cites) or isinstance(piece, Unsourced)
 
 
 def _says(text: str) -> bool:

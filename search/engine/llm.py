@@ -7,6 +7,7 @@ size a limit, and whatever goes wrong is a `ModelFailed` of one line. `openai` i
 import asyncio
 import importlib
 import logging
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ from typing import Any
 from urllib.parse import urlparse
 
 from memories.engine.errors import MemvidError, UsageError
+from search.engine.thinking import Thinking
 
 log = logging.getLogger("memvid.ask")
+
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
+_LONGEST_DONE = 13  # bytes
 
 
 class ModelFailed(MemvidError):
@@ -55,16 +60,21 @@ class Model:
 
 
 async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncIterator[str]:
-    """The answer's text as it comes. Close it (`aclosing`) to end the connection. Raises ModelFailed."""
+    """The answer's text as it comes, without the reasoning before it. Close it (`aclosing`) to end the connection.
+
+    Raises ModelFailed.
+    """
     clock = asyncio.get_running_loop().time
     end = clock() + model.whole
     client = await asyncio.to_thread(_client, model)  # importing and reading certificates take their time
-    chunks = None
+    chunks, thinking = None, Thinking()
     try:
         request = client.chat.completions.create(model=model.name, messages=list(messages), stream=True)
         chunks, patience, length = await _within(model.first, request), model.first, 0
         while True:
-            text, finished = _read(await _within(min(patience, end - clock()), _next(chunks)))
+            chunk = await _within(min(patience, end - clock()), _next(chunks))
+            text, finished = _read(chunk) if chunk is not None else _ended(chunks)
+            text = thinking.feed(text) + (thinking.close() if finished else "")
             if text:
                 text = text[: model.most_characters - length]
                 length, patience = length + len(text), model.idle
@@ -106,8 +116,6 @@ async def _within(seconds: float, waiting: Any) -> Any:
 
 def _read(chunk: Any) -> tuple[str, bool]:
     """(text, whether it was the last) of one event, whose every part may be missing or of another type."""
-    if chunk is None:  # the stream ended, and nobody said that the answer did
-        raise ModelFailed("the language model's answer was cut off")
     choices = getattr(chunk, "choices", None)
     first = choices[0] if isinstance(choices, list) and choices else None
     text = getattr(getattr(first, "delta", None), "content", None)
@@ -115,6 +123,13 @@ def _read(chunk: Any) -> tuple[str, bool]:
     if reason == "length":
         raise ModelFailed("the language model came to the limit of its length")
     return text if isinstance(text, str) else "", bool(reason)
+
+
+def _ended(chunks: Any) -> tuple[str, bool]:
+    """Of a stream without a last event: whole if it said so with [DONE], which the client keeps to itself."""
+    if not chunks.response.extensions["bytes"].done:
+        raise ModelFailed("the language model's answer was cut off")
+    return "", True
 
 
 def _reason(error: Exception) -> str:
@@ -153,11 +168,15 @@ def _client(model: Model) -> Any:
 
 
 def _limited(http: Any, most: int) -> Any:
-    """A transport that gives up at `most` bytes, and at once where an answer is no stream of events."""
+    """A transport that gives up at `most` bytes, and at once where an answer is no stream of events.
+
+    Its answers carry their `bytes`, which know whether [DONE] was among them.
+    """
 
     class Bytes(http.AsyncByteStream):
         def __init__(self, stream: Any):
             self._stream, self._closed = stream, False
+            self._tail, self.done = b"\n", False
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             left = most
@@ -166,9 +185,15 @@ def _limited(http: Any, most: int) -> Any:
                     left -= len(piece)
                     if left < 0:
                         raise ModelFailed("the language model's server sent too much")
+                    self._look(piece)
                     yield piece
                     if self._closed:
                         return
+
+        def _look(self, piece: bytes) -> None:
+            seen = self._tail + piece
+            self.done = self.done or bool(_DONE.search(seen))
+            self._tail = seen[-_LONGEST_DONE:]
 
         async def aclose(self) -> None:
             self._closed = True
@@ -183,7 +208,7 @@ def _limited(http: Any, most: int) -> Any:
             if response.status_code < 300 and (packed or kind != "text/event-stream"):
                 await response.aclose()
                 raise ModelFailed("the language model's server sent something that is no stream of text")
-            response.stream = Bytes(response.stream)
+            response.extensions["bytes"] = response.stream = Bytes(response.stream)
             return response
 
     return Transport(limits=http.Limits(max_connections=1))

@@ -161,7 +161,7 @@ async def _stream(request: HttpRequest, found: Conversation, question: str) -> A
     turn, retrieved = await in_database(asking.begin, request.user, found, question)
     yield _line(
         "begin", url=reverse("conversation", args=[found.pk]), title=found.title, turn=turn.pk, notes=turn.notes,
-        sources=_links(turn),
+        sources=_links(turn), **await in_database(_around, request, found),
     )  # fmt: skip
     draft, whole = Draft(), False
     try:
@@ -172,7 +172,7 @@ async def _stream(request: HttpRequest, found: Conversation, question: str) -> A
         whole = True
     finally:
         await in_database(partial(asking.keep, whole=whole), turn, draft)
-    yield _line("end", **await in_database(_parts, request, found, turn.pk))
+    yield _line("end", turn=await in_database(_turn, request, found, turn.pk))
 
 
 def _event(event: Began | Said | Note | Again) -> str:
@@ -196,8 +196,13 @@ def _links(turn: Turn) -> dict[int, str]:
     }
 
 
-def _parts(request: HttpRequest, found: Conversation, pk: int) -> dict[str, str]:
-    """The regions of the page that an answer changes."""
+def _around(request: HttpRequest, found: Conversation) -> dict[str, str]:
+    """The regions of the page that a question changes, whatever becomes of its answer."""
+    context = _context(request, found)
+    return {name: render_to_string(f"ask/_{name}.html", context, request) for name in ("head", "list")}
+
+
+def _turn(request: HttpRequest, found: Conversation, pk: int) -> str:
     turns = conversations.shown(request.user, Turn.objects.filter(pk=pk))
-    context = _context(request, found) | {"shown": turns[0] if turns else None}
-    return {name: render_to_string(f"ask/_{name}.html", context, request) for name in ("turn", "head", "list")}
+    context = {"conversation": found, "llm": settings.LLM, "shown": turns[0] if turns else None}
+    return render_to_string("ask/_turn.html", context, request)

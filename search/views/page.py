@@ -27,7 +27,7 @@ PAGE = 10  # the next come while one reads
 QUICK = 6
 SINGLE = ("author", "path", "since", "until", "as_of", "commit", "group", "like")
 INSIGHT = {"agreement": agreement_of, "over-time": over_time_of}
-TYPED = "X-Search-Typed"  # a request that a key caused: its address replaces the one before, and it is not logged yet
+TYPED = "X-Search-Typed"  # a request that a key caused, which is not logged yet
 
 
 @require_safe

@@ -8,6 +8,8 @@ const HOW = {
   model: "Written by a language model from the numbered passages.",
   extractive: "The best sentences of your documents, word for word.",
 };
+const UNTIL_THEN = { model: "Waiting for the language model…", extractive: "Looking through the documents…" };
+const STOP = /^[.,;:!?。！？]+(?=\s|$)/; // after a mark it belongs to the claim before
 const BROKEN = "The connection to the server was lost: what was written so far is kept. Ask again.";
 
 async function* lines(body) {
@@ -28,7 +30,7 @@ class Turn {
     this.element = template.content.firstElementChild.cloneNode(true);
     this.ended = false;
     this.sources = {};
-    this.claim = null;
+    this.open();
     this.part("question").textContent = question;
   }
 
@@ -44,19 +46,21 @@ class Turn {
     else if (event.is === "note") this.note(event.text);
     else if (event.is === "again") {
       this.part("answer").replaceChildren();
-      this.claim = null;
+      this.open();
       if (event.text) this.note(event.text);
     } else if (event.is === "text") this.say(event.text);
     else if (event.is === "cite") this.cite(event.number);
   }
 
   mode(mode) {
-    this.status(HOW[mode]);
+    this.how = HOW[mode];
+    this.status(UNTIL_THEN[mode]);
     this.part("answer").classList.toggle("is-quoted", mode === "extractive");
   }
 
   status(text) {
-    this.part("status").textContent = text;
+    const place = this.part("status");
+    if (place.textContent !== text) place.textContent = text; // else it is read out again
   }
 
   note(text) {
@@ -65,17 +69,32 @@ class Turn {
     this.part("notes").append(line);
   }
 
+  // A claim is its words, then its numbers; once it has one, or an invented one, what follows is the next claim.
+  open() {
+    this.claim = Object.assign(document.createElement("span"), { className: "claim" });
+    this.words = document.createTextNode("");
+    this.claim.append(this.words);
+    this.closed = false;
+  }
+
   say(text) {
-    if (!this.claim || this.claim.querySelector(".cite")) {
-      this.claim = document.createElement("span");
-      this.claim.className = "claim";
-      this.part("answer").append(this.claim, " ");
-    }
-    this.claim.append(text);
+    const stop = (this.closed && STOP.exec(text)?.[0]) || "";
+    if (stop) this.words.data = this.words.data.trimEnd() + stop;
+    if (stop === text) return;
+    if (this.closed) this.open();
+    this.words.data += text.slice(stop.length);
+    if (this.claim.parentNode) return;
+    this.part("answer").append(this.claim, " ");
+    this.status(this.how);
   }
 
   cite(number) {
-    if (!this.claim || !(number in this.sources)) return;
+    if (!this.claim.parentNode) return;
+    this.closed = true;
+    const known = number in this.sources;
+    const bare = !known && this.words.data.trim() && !this.claim.querySelector(".cite");
+    this.claim.classList.toggle("is-unsourced", Boolean(bare));
+    if (!known) return;
     const link = document.createElement("a");
     Object.assign(link, { className: "cite", href: this.sources[number], textContent: number, ariaLabel: `Source ${number}` });
     this.claim.append(link);
@@ -184,14 +203,17 @@ register("chat", (root) => {
   };
 
   const take = (turn, event, question) => {
-    if (event.is === "begin") settle(event);
+    if (event.is === "begin") {
+      settle(event);
+      for (const name of ["head", "list"]) replace(part(name), event[name]);
+    }
     if (event.is === "error") {
+      turn.ended = true;
       field.value = question;
       turn.fail(event.text);
     } else if (event.is === "end") {
       turn.ended = true;
       const atEnd = followed();
-      for (const name of ["head", "list"]) replace(part(name), event[name]);
       replace(turn.element, event.turn);
       if (atEnd) thread.lastElementChild?.scrollIntoView({ block: "nearest" });
     } else turn.take(event);

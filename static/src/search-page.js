@@ -8,6 +8,8 @@ const STANDS_AFTER = 2000; // milliseconds after which a typed query counts as m
 const LONGEST = 1001; // characters of a query that are sent: one more than are searched, so that the page says so
 const TEXTS = ["search", "text"];
 
+let stands = true; // whether what is shown is meant, and not on its way to something else
+
 const form = () => document.getElementById("search-form");
 const shown = (element) => element.checkVisibility();
 const say = (text) => {
@@ -75,11 +77,14 @@ function busy(on) {
   document.getElementById("results").setAttribute("aria-busy", String(on));
 }
 
-// The results of an address, which the server names; what was typed takes the place of what was typed before.
+// The results of an address, which the server names; what was typed takes the place of what was typed before, unless
+// that stood for a while.
 function show(headers, text) {
+  const typed = headers.get("HX-Replace-Url");
+  const keeps = stands && location.search; // so that one can go back to it
+  const pushed = headers.get("HX-Push-Url") ?? (keeps ? typed : null);
   htmx.swap("#results", text, { swapStyle: "outerHTML" });
-  const [pushed, replaced] = [headers.get("HX-Push-Url"), headers.get("HX-Replace-Url")];
-  history.replaceState({ htmx: true }, "", replaced ?? location.href); // htmx brings such a state back
+  history.replaceState({ htmx: true }, "", (!pushed && typed) || location.href); // htmx brings such a state back
   if (pushed && pushed !== location.pathname + location.search) history.pushState({ htmx: true }, "", pushed);
   const words = form().elements.q.value.slice(0, 60);
   document.title = `${words ? `${words} · ` : ""}Search · Memvid Workspace`;
@@ -128,8 +133,12 @@ register("search-results", (results) => {
   const save = results.querySelector("[data-save]");
   if (save) save.hidden = false;
   buttons(results);
-  if (!("typed" in data) || !data.ticket) return;
-  const timer = setTimeout(settled, STANDS_AFTER, data.ticket);
+  stands = !("typed" in data);
+  if (stands) return;
+  const timer = setTimeout(() => {
+    stands = true;
+    if (data.ticket) settled(data.ticket);
+  }, STANDS_AFTER);
   return () => clearTimeout(timer);
 });
 
@@ -207,8 +216,15 @@ async function context(link) {
   }
   await htmx.ajax("GET", link.href, { source: box, target: box, swap: "innerHTML" });
   button.setAttribute("aria-expanded", String(box.childElementCount > 0));
+  showOwn(box);
   if (link !== button) box.firstElementChild?.focus({ preventScroll: true });
   say("The passages around it are shown.");
+}
+
+// Scrolls the box alone, so that the hit itself and a little of what comes before are seen; the page stays.
+function showOwn(box) {
+  const [text, own] = [".context-text", ".context-own"].map((part) => box.querySelector(part));
+  if (own) text.scrollTop = own.offsetTop - text.offsetTop - 72;
 }
 
 async function cite(link) {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from django.conf import settings
@@ -62,6 +63,16 @@ def test_asked_and_opened_by_keyboard_alone(site, log_in, alice, books):
     expect(page.locator(".chunk-marked")).to_contain_text("first seen near Japan")
     page.go_back()
     expect(page.locator(".turn[id]")).to_have_count(2)
+
+
+def test_a_refused_question_says_why_and_can_be_written_anew(site, log_in, alice, books, problems):
+    page = log_in(alice)
+    page.goto(f"{site}/ask/")
+    page.keyboard.type("???")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn-how")).to_have_text("There is no word in this question.")
+    expect(page.get_by_label("Your question")).to_have_value("???")
+    assert len(problems) == 1 and "422" in problems.pop()
 
 
 def test_a_conversation_is_kept_renamed_exported_and_deleted(site, log_in, alice, books):
@@ -143,6 +154,28 @@ def slow(site) -> Iterator[tuple[str, Server]]:
             yield base, server
 
 
+def test_while_the_model_writes_nothing_the_page_waits_for_it(slow, log_in, alice, books):
+    def speaks_when_asked(handler: Handler) -> None:
+        handler.begin()
+        while not go_on.wait(0.02):
+            handler.raw(b": not yet\n\n")
+        handler.say("Near Japan [1]. Born [99]. And then")
+        handler.hold()
+
+    base, server = slow
+    server.script, go_on = speaks_when_asked, Event()
+    page = log_in(alice)
+    page.goto(f"{base}/ask/")
+    page.get_by_label("Your question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    how = page.locator(".turn-how")
+    expect(how).to_have_text("Waiting for the language model…")
+    go_on.set()
+    expect(how).to_have_text("Written by a language model from the numbered passages.")
+    expect(page.locator(".claim")).to_have_text(["Near Japan.1", "Born.", "And then"])
+    expect(page.locator(".claim.is-unsourced")).to_have_text("Born.")
+
+
 @pytest.mark.parametrize("how", ["Escape", "Stop", "leave"])
 def test_stopping_ends_the_model_and_keeps_what_was_said(slow, log_in, alice, books, how):
     base, server = slow
@@ -160,6 +193,9 @@ def test_stopping_ends_the_model_and_keeps_what_was_said(slow, log_in, alice, bo
     if how != "leave":
         expect(page.locator(".turn-how")).to_contain_text("Stopped. What was written so far is kept.")
         expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+        expect(page.locator("h1")).to_have_text(QUESTION)
+        expect(page.get_by_role("button", name="Delete")).to_be_visible()
+        expect(page.locator("[data-chat=list] [aria-current=page]")).to_contain_text(QUESTION)
     assert server.left.wait(20), "the connection to the language model is closed"
     for _ in range(200):  # it is written down after that
         if Turn.objects.get().state != Turn.State.OPEN:

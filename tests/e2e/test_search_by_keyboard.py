@@ -16,6 +16,11 @@ TEXTS = {
     **{f"logs/{n:02}.txt": f"Day {n}: a whale was seen." for n in range(30)},
 }  # fmt: skip
 
+BEGINS_IN_SIGHT = """hit => {
+    const [box, own] = [".context-text", ".context-own"].map((part) => hit.querySelector(part).getBoundingClientRect());
+    return box.top <= own.top && own.top < box.bottom - 24;
+}"""
+
 
 @pytest.fixture
 def ocean(new_memory: Callable[..., Memory]) -> Memory:
@@ -76,6 +81,8 @@ def test_from_the_first_key_to_the_frame(site, searching):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("e")
     expect(first.locator(".context-own")).to_be_visible()
+    expect(page.locator("#search-said")).to_have_text("The passages around it are shown.")
+    assert first.evaluate(BEGINS_IN_SIGHT)
     expect(first.locator("[data-context]")).to_have_attribute("aria-expanded", "true")
     expect(page.locator("#search-said")).to_have_text("The passages around it are shown.")
     page.keyboard.press("e")
@@ -133,6 +140,20 @@ def test_filters_live_in_the_address(searching, ocean):
     expect(page).not_to_have_url(re.compile("memory="))
     expect(page.get_by_label("Search for")).to_be_focused()
     expect(page.get_by_role("checkbox", name=re.compile("^Ocean"))).not_to_be_checked()
+
+
+def test_typing_on_keeps_the_search_that_stood(site, searching):
+    page = searching
+    page.goto(f"{site}/search/?q=whale")
+    field = page.get_by_label("Search for")
+    field.press("End")
+    page.keyboard.type(" ship")
+    expect(page).to_have_url(re.compile(r"q=whale\+ship"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=whale$"))
+    expect(field).to_have_value("whale")
+    page.go_forward()
+    expect(field).to_have_value("whale ship")
 
 
 def test_the_list_grows_as_one_walks_and_ends(searching):

@@ -24,9 +24,17 @@ def read(*texts: str) -> tuple[list[Piece], set[int]]:
         ("鯨がいる【2】。船もある［1］", [("鯨がいる。", [2]), ("船もある", [1])], set()),
         ("Note [^2] too", [("Note ", [2]), (" too", [])], set()),
         ("Same [1] [1]", [("Same ", [1])], set()),
-        ("Made up [7].", [("Made up .", [])], {7}),
+        ("Made up [7].", [("Made up.", [])], {7}),
+        (
+            "White [1]. Born in 1492 [99]. It said [2].",
+            [("White.", [1]), (" Born in 1492.", []), (" It said.", [2])],
+            {99},
+        ),
+        ("Born [99][2]. Died [2, 99]", [("Born.", [2]), (" Died ", [2])], {99}),
+        ("Seen [9].5 times [1].5", [("Seen ", []), (".5 times ", [1]), (".5", [])], {9}),
+        ("[9] first", [(" first", [])], {9}),
         ("Half [1][9], true", [("Half,", [1]), (" true", [])], {9}),
-        ("Nothing [0] [99999] [1-x]", [("Nothing  [99999] [1-x]", [])], {0}),
+        ("Nothing [0] [99999] [1-x]", [("Nothing ", []), (" [99999] [1-x]", [])], {0}),
         ("a list[i] and [see below] and [", [("a list[i] and [see below] and [", [])], set()),
         ("[link](javascript:alert(1)) <b>x</b> [2]", [("[link](javascript:alert(1)) <b>x</b> ", [2])], set()),
         ("[1] first", [(" first", [])], set()),
@@ -52,6 +60,18 @@ def test_every_citation_is_of_a_known_passage_and_no_control_gets_through(text):
     assert all(set(piece.cites) <= KNOWN for piece in pieces)
     assert not invented & KNOWN
     assert all(c.isprintable() or c in "\n\t" or not c.isascii() for piece in pieces for c in piece.text)
+
+
+def test_an_invented_number_leaves_its_claim_without_the_next_source():
+    text = 'The whale is white [1]. It was born in 1492 [99]. It said "x" [2].'
+    for cut in range(len(text)):
+        pieces, invented = read(text[:cut], text[cut:])
+        assert [(piece.text, piece.cites) for piece in pieces] == [
+            ("The whale is white.", [1]),
+            (" It was born in 1492.", []),
+            (' It said "x".', [2]),
+        ]
+        assert invented == {99}
 
 
 def test_a_range_cannot_be_endless():

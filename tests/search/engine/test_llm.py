@@ -79,6 +79,12 @@ def test_invented_citations_are_removed_and_noted(server, model):
     assert any("no source" in note for note in draft.notes)
 
 
+def test_reasoning_before_the_answer_is_no_part_of_it(server, model):
+    server.script = saying("<thi", "nk>Passage [2] is of no use", ".</th", "ink>\n", "Near Japan [1].")
+    draft = ask(model)
+    assert pieces(draft) == [("Near Japan.", [1])] and draft.notes == []
+
+
 def test_words_that_nobody_said_are_noted(server, model):
     server.script = saying("It says “first seen near Norway” [1].")
     assert ask(model).notes == ["1 quotation could not be found in the cited passage."]
@@ -201,6 +207,25 @@ def test_what_cannot_be_used_becomes_an_extractive_answer_that_says_so(server, m
 def test_nobody_there(model):
     draft = ask(replace(model, base_url="http://127.0.0.1:9/v1"))
     assert draft.mode == "extractive" and "cannot be reached" in draft.notes[0]
+
+
+@pytest.mark.parametrize(
+    "end", [b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"data: [DO|NE]\n\n: bye\n\n", b"data: [DONE]"]
+)
+def test_done_without_a_reason_is_an_end(server, model, end):
+    def run(handler: Handler) -> None:
+        saying("Near Japan [1].", finish=None)(handler)
+        for part in end.split(b"|"):
+            handler.raw(part)
+
+    server.script = run
+    draft = ask(model)
+    assert pieces(draft) == [("Near Japan.", [1])] and draft.notes == []
+
+
+def test_done_in_a_text_is_no_end(server, model):
+    server.script = saying("Near Japan [1].", "\ndata: [DONE]", finish=None)
+    assert any(note.startswith("The answer ends early") for note in ask(model).notes)
 
 
 def test_what_was_cited_before_it_broke_off_stays(server, model):
