@@ -230,13 +230,9 @@ class MultiSearch:
         words = {key: self._bm25(key, size) for key, size in self._words}
         if not self._cosines or not words:
             return self._in_order(_best_first(words or self._cosines)), "pooled"
-        mean, spread = self._moments.mean, self._moments.spread
+        cosines = self._compared | self._cosines
         blended = {
-            key: fusion.shown(
-                fusion.blend(
-                    self._cosines.get(key, self._compared.get(key, 0.0)), (words.get(key, 0.0) - mean) / spread
-                )
-            )
+            key: fusion.shown(fusion.blend(cosines.get(key, 0.0), self._moments.standing(words.get(key, 0.0))))
             for key in words | self._cosines
         }
         return self._in_order(_best_first(blended)), "pooled"

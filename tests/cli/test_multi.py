@@ -94,6 +94,19 @@ def test_by_meaning_with_the_real_model(memvid, monkeypatch, two):
     assert any(one["kind"] == "contradict" for one in ran["correlations"]["found"])
 
 
+def test_memories_of_one_sentence_score_as_each_does_alone(memvid, monkeypatch):
+    """All chunks hold the words, so none stands out by them: what it means is left."""
+    monkeypatch.setenv("MEMVID_EMBEDDING_MODEL", MODEL)
+    for name, text in {"x": "The Pequod sailed on Christmas day.", "y": "The Pequod sailed in the cold."}.items():
+        Path(f"{name}.txt").write_text(f"{text}\n")
+        memvid(f"encode {name}.txt -o {name}.mp4")
+    together = memvid("multi-search 'Pequod sailed' x.mp4 y.mp4 --json").json["results"]
+    for hit in together:
+        alone = memvid(f"search -v {hit['memory']} -q 'Pequod sailed' --json").json["results"][0]
+        assert hit["score"] == pytest.approx(alone["score"], abs=1e-3) and hit["score"] > 0.4
+    assert len(together) == 2
+
+
 def test_a_damaged_and_a_missing_memory_are_said_and_the_others_searched(memvid, two):
     Path("bad.mp4").write_text("no video")
     ran = memvid(f"multi-search bridge {two} bad.mp4 gone.mp4")
