@@ -158,13 +158,13 @@ class MultiSearch:
         self._versions = [version for version in self._versions if version.memory != number]
 
     def _take(self, number: int, memory: Memory, state: Searched) -> None:
+        state.chunks = len(memory.chunks())
         documents = self._documents(memory, state)
         if documents == []:
             return
         search = self._config.search
         searcher = Searcher(memory, self._loader, threads=search.search_threads, sidecar=state.source.index)
         legs = {"hybrid": ("keyword", "semantic")}.get(self._ask.mode, (self._ask.mode,))
-        state.chunks = len(memory.chunks())
         done = []
         for leg in legs:
             try:

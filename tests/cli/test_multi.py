@@ -139,6 +139,7 @@ def test_a_configuration_names_memories_as_the_original_did(memvid, configured):
         ran = memvid(f"multi-search bridge {configured(data)} --tags one other --json").json
         assert {hit["memory"] for hit in ran["results"]} == {"v1"}
         assert "v2: nothing in it has the tag one or other" in ran["notes"]
+        assert [(one["matched"], one["chunks"]) for one in ran["memories"]] == [(1, 1), (0, 2)]
 
 
 @pytest.mark.parametrize(
