@@ -161,6 +161,13 @@ def test_the_page_shows_a_replacement_word_by_word_and_a_chart(get, rows):
     assert "January 2026" in html
 
 
+def test_what_was_said_first_is_shown_around_the_words_and_escaped(get, rows):
+    rows({"a.txt": [f"<b>{'Chapter. ' * 60}Then came the <i>bridge</i>, which was long. {'Afterwards. ' * 60}"]})
+    said = get(TIME, q="bridge long").split("<blockquote", 1)[1].split("</blockquote>")[0]
+    assert "&lt;i&gt;<mark>bridge</mark>&lt;/i&gt;" in said and "<mark>long</mark>" in said
+    assert len(said) < 500 and "<i>" not in said
+
+
 def test_anothers_passages_are_not_counted_in_time(alice, charlie, two, theirs, get):
     found = timeline(alice, "bridge long", Scope()).line
     assert {v.memory for v in (found.first,)} <= {two[0].pk, two[1].pk} and found.total == 2
