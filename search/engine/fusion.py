@@ -57,6 +57,10 @@ class Moments:
             self.count + other.count, self.total + other.total, self.square + other.square,
         )  # fmt: skip
 
+    def times(self, factor: float) -> "Moments":
+        """Those of the scores times a factor."""
+        return Moments(self.count, self.total * factor, self.square * factor**2)
+
     @property
     def mean(self) -> float:
         return self.total / max(self.count, 1)

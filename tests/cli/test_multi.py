@@ -94,17 +94,22 @@ def test_by_meaning_with_the_real_model(memvid, monkeypatch, two):
     assert any(one["kind"] == "contradict" for one in ran["correlations"]["found"])
 
 
-def test_memories_of_one_sentence_score_as_each_does_alone(memvid, monkeypatch):
-    """All chunks hold the words, so none stands out by them: what it means is left."""
+@pytest.mark.parametrize("ends", [("",), ("", "!!"), (" and was gone", " on")])
+def test_where_all_chunks_match_they_score_as_in_one_memory(memvid, monkeypatch, ends):
+    """Words that each memory has in every chunk are worth another in each of them than in all together."""
     monkeypatch.setenv("MEMVID_EMBEDDING_MODEL", MODEL)
-    for name, text in {"x": "The Pequod sailed on Christmas day.", "y": "The Pequod sailed in the cold."}.items():
-        Path(f"{name}.txt").write_text(f"{text}\n")
-        memvid(f"encode {name}.txt -o {name}.mp4")
-    together = memvid("multi-search 'Pequod sailed' x.mp4 y.mp4 --json").json["results"]
-    for hit in together:
-        alone = memvid(f"search -v {hit['memory']} -q 'Pequod sailed' --json").json["results"][0]
-        assert hit["score"] == pytest.approx(alone["score"], abs=1e-3) and hit["score"] > 0.4
-    assert len(together) == 2
+    for name, place in {"x": "on Christmas day at noon", "y": "from old Nantucket"}.items():
+        Path(name).mkdir()
+        for number, end in enumerate(ends):
+            Path(name, f"{number}.txt").write_text(f"The Pequod sailed {place}{end}.\n")
+        memvid(f"encode {name} -o {name}.mp4")
+    memvid("encode x y -o both.mp4")
+    ran = memvid("multi-search 'Pequod sailed' x.mp4 y.mp4 --json").json["results"]
+    whole = memvid("search -v both.mp4 -q 'Pequod sailed' --json").json["results"]
+    expected = {hit["document"]: hit["score"] for hit in whole}
+    assert len({hit["memory"] for hit in ran}) == 2
+    for hit in ran:
+        assert hit["score"] == pytest.approx(expected[hit["document"]], abs=0.03)
 
 
 def test_a_damaged_and_a_missing_memory_are_said_and_the_others_searched(memvid, two):

@@ -45,6 +45,7 @@ def test_moments_of_parts_add_up_to_those_of_the_whole():
     parts = Moments.of(scores[:3])
     parts.add(Moments.of(scores[3:]))
     assert (parts.mean, round(parts.spread, 6)) == (scores.mean(), round(float(scores.std()), 6))
+    assert parts.times(3).standing(3 * 8.0) == pytest.approx(parts.standing(8.0))
 
 
 def test_a_name_that_one_chunk_holds_goes_before_what_is_only_near_in_meaning():
