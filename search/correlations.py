@@ -1,5 +1,6 @@
 """What the memories that a person may see say to each other about a query."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ class Compared:
 
 
 def correlations(user: Any, text: str, scope: Scope, found: Found) -> Compared:
-    """Of the first passages of `found`, at most MOST_PASSAGES and equally many of each memory."""
+    """Of the first passages of `found`, at most MOST_PASSAGES and as many of each memory that has ranked ones."""
     wanted = _chosen(found)
     rows = (
         Chunk.objects.filter(pk__in=wanted, memory__in=visible_memories(user, scope))
@@ -53,13 +54,23 @@ def correlations(user: Any, text: str, scope: Scope, found: Found) -> Compared:
     return Compared(done.found, done.notes, done.by, memories)
 
 
+def lacks_shares(found: Found) -> bool:
+    """Whether the hits hold less of a memory than its share, though more of it is ranked."""
+    held = Counter(hit.memory.pk for hit in found.hits)
+    return any(held[memory] < min(count, _share(found)) for memory, count in found.counts.items())
+
+
+def _share(found: Found) -> int:
+    """Passages of each memory that has ranked ones."""
+    return max(1, MOST_PASSAGES // max(1, len(found.counts)))
+
+
 def _chosen(found: Found) -> list[int]:
-    each = max(1, MOST_PASSAGES // max(1, len({hit.memory.pk for hit in found.hits})))
-    kept: dict[Any, int] = {}
+    kept: Counter[Any] = Counter()
     chosen = []
     for hit in found.hits:
-        kept[hit.memory.pk] = kept.get(hit.memory.pk, 0) + 1
-        if kept[hit.memory.pk] <= each:
+        kept[hit.memory.pk] += 1
+        if kept[hit.memory.pk] <= _share(found):
             chosen.append(hit.chunk)
     return chosen[:MOST_PASSAGES]
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
+from django.utils.safestring import SafeString
 
 from memories.models import Chunk, Commit
 
-from . import meaning
+from . import meaning, snippets
 from .engine import timeline as engine
 from .engine.timeline import MEANS, Version
 from .filters import table_of, visible_memories
@@ -30,10 +31,12 @@ MOST_CHANGES = 12
 
 @dataclass(frozen=True)
 class Found:
-    """`line.first` and all versions in `line` carry their Chunk row as `source`, with memory and document."""
+    """`line.first` and all versions in `line` carry their Chunk row as `source`, with memory and document. `said` is
+    what `line.first` says, around the words that were asked for."""
 
     line: engine.Timeline
     notes: list[str] = field(default_factory=list)
+    said: SafeString = SafeString()
 
 
 def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) -> Found:
@@ -45,13 +48,19 @@ def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) 
     visible = visible_memories(user, scope)
     # what stood at a moment says nothing about its past: the moment only ends the view, below
     table = table_of(user, replace(scope, as_of=None), ever=True)
-    words = table.chunk(by_words(table, asked, MOST).ranking)
+    by = by_words(table, asked, MOST)
+    words = table.chunk(by.ranking)
     near, notes = _by_meaning(table, text)
     versions = _versions(Chunk.objects.filter(memory__in=visible), {*words, *near})
     kept = [version for version in versions if engine.matches(text, version.text) or version.key in near]
     if len(words) >= MOST or len(near) >= MOST:
         notes.append("Only the passages that match best are counted here.")
-    return Found(engine.timeline(_until(kept, scope.as_of), since, MOST_CHANGES), notes)
+    line = engine.timeline(_until(kept, scope.as_of), since, MOST_CHANGES)
+    return Found(line, notes, _said(line.first, snippets.Marker(by.marked)))
+
+
+def _said(first: Version | None, marker: snippets.Marker) -> SafeString:
+    return snippets.snippet(first.text, marker, first.source.document.language) if first else SafeString()
 
 
 def _by_meaning(table: Table, text: str) -> tuple[set[int], list[str]]:

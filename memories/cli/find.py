@@ -91,8 +91,17 @@ def _excerpt(text: str, query: str) -> str:
     words = "|".join(map(re.escape, re.findall(r"\w+", query)))
     match = re.search(rf"\b(?:{words})", text, re.IGNORECASE) if words else None
     start = max(0, min(match.start() - LEAD, len(text) - LONGEST)) if match else 0
-    end = start + LONGEST
+    start, end = _at_words(text, start, start + LONGEST)
     return ("…" if start else "") + text[start:end].strip() + ("…" if end < len(text) else "")
+
+
+def _at_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """A little further in, where no word is cut; as they are where there is no space near, as in Chinese."""
+    if start and (space := re.search(r"\s", text[start - 1 : start + LEAD - 1])):
+        start += space.start()
+    if end < len(text) and (space := re.search(r"\s\S*\Z", text[end - LEAD : end + 1])):
+        end += space.start() - LEAD
+    return start, end
 
 
 def _indented(text: str, margin: str) -> str:

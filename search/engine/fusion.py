@@ -8,6 +8,7 @@ Ranks alone (G. V. Cormack, C. L. A. Clarke and S. Buettcher, "Reciprocal rank f
 individual rank learning methods", SIGIR 2009) lose what scores know: see docs/adr/0009.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 MEANING = 0.7  # the part of meaning in the sum; from 0.6 to 0.8 little changes
 SPREAD = 0.1  # of the cosines between a query and texts about something else (all-MiniLM-L6-v2: 0.06 to 0.13)
 MIDDLE = 3.0  # the sum that is shown as 0.5
+ALIKE = 1e-4  # of the mean: a spread below it may come of BM25's float32 alone
 K = 60  # of the paper
 
 Item = TypeVar("Item", bound=Hashable)
@@ -47,12 +49,17 @@ class Moments:
 
     @classmethod
     def of(cls, scores: np.ndarray) -> "Moments":
-        return cls(len(scores), float(scores.sum(dtype=np.float64)), float(np.dot(scores, scores)))
+        exact = scores.astype(np.float64)  # squares summed in float32 are off by more than alike scores differ
+        return cls(len(scores), float(exact.sum()), float(np.dot(exact, exact)))
 
     def add(self, other: "Moments") -> None:
         self.count, self.total, self.square = (
             self.count + other.count, self.total + other.total, self.square + other.square,
         )  # fmt: skip
+
+    def times(self, factor: float) -> "Moments":
+        """Those of the scores times a factor."""
+        return Moments(self.count, self.total * factor, self.square * factor**2)
 
     @property
     def mean(self) -> float:
@@ -60,8 +67,9 @@ class Moments:
 
     @property
     def spread(self) -> float:
-        """Never 0, so that it can be divided by."""
-        return max(self.square / max(self.count, 1) - self.mean**2, 1e-12) ** 0.5
+        """Infinite where all are alike, so that none stands out."""
+        spread = max(self.square / max(self.count, 1) - self.mean**2, 0.0) ** 0.5
+        return spread if spread > ALIKE * self.mean else math.inf
 
     def standing(self, scores: np.ndarray | float) -> np.ndarray | float:
         """Standard deviations above the mean."""

@@ -116,7 +116,7 @@ class MultiSearch:
         self._words: list[tuple[Key, int]] = []  # with the chunk's bytes
         self._cosines: dict[Key, float] = {}
         self._compared: dict[Key, float] = {}
-        self._moments = fusion.Moments()
+        self._moments: dict[int, fusion.Moments] = {}  # of BM25 as each memory has it
         self._ranks: list[list[Key]] = []
         self._terms = list(dict.fromkeys(tokens.terms(ask.query)))[:MOST_TERMS]
         self._frequency: Counter[str] = Counter()
@@ -154,17 +154,18 @@ class MultiSearch:
         self._places = {key: place for key, place in self._places.items() if key[0] != number}
         self._words = [one for one in self._words if one[0][0] != number]
         self._cosines = {key: cosine for key, cosine in self._cosines.items() if key[0] != number}
+        self._moments.pop(number, None)
         self._ranks = [ranks for ranks in self._ranks if not ranks or ranks[0][0] != number]
         self._versions = [version for version in self._versions if version.memory != number]
 
     def _take(self, number: int, memory: Memory, state: Searched) -> None:
+        state.chunks = len(memory.chunks())
         documents = self._documents(memory, state)
         if documents == []:
             return
         search = self._config.search
         searcher = Searcher(memory, self._loader, threads=search.search_threads, sidecar=state.source.index)
         legs = {"hybrid": ("keyword", "semantic")}.get(self._ask.mode, (self._ask.mode,))
-        state.chunks = len(memory.chunks())
         done = []
         for leg in legs:
             try:
@@ -230,16 +231,21 @@ class MultiSearch:
         words = {key: self._bm25(key, size) for key, size in self._words}
         if not self._cosines or not words:
             return self._in_order(_best_first(words or self._cosines)), "pooled"
-        mean, spread = self._moments.mean, self._moments.spread
+        cosines, moments = self._compared | self._cosines, self._pooled(words)
         blended = {
-            key: fusion.shown(
-                fusion.blend(
-                    self._cosines.get(key, self._compared.get(key, 0.0)), (words.get(key, 0.0) - mean) / spread
-                )
-            )
+            key: fusion.shown(fusion.blend(cosines.get(key, 0.0), moments.standing(words.get(key, 0.0))))
             for key in words | self._cosines
         }
         return self._in_order(_best_first(blended)), "pooled"
+
+    def _pooled(self, words: dict[Key, float]) -> fusion.Moments:
+        """Of BM25 over the chunks of all memories. What a memory's own scores are on their scale, its passages tell."""
+        pooled = fusion.Moments()
+        for number, moments in self._moments.items():
+            found = [key for key in words if key[0] == number]
+            own = sum(self._places[key].hit.score for key in found)
+            pooled.add(moments.times(sum(words[key] for key in found) / own if own else 1.0))
+        return pooled
 
     def _reranked(self, ranked: list[Place], loader: Rerankers, notes: list[str]) -> list[Place]:
         first = ranked[:BEST]
@@ -250,7 +256,7 @@ class MultiSearch:
         """What blending needs besides: the cosines of what was found by words, and how BM25 is spread."""
         if len(legs) < 2:
             return
-        self._moments.add(searcher.moments(self._ask.query))
+        self._moments[number] = searcher.moments(self._ask.query)
         found = [name for (memory, name), _ in self._words if memory == number]
         cosines = searcher.cosines(self._ask.query, found)
         self._compared |= {(number, name): cosine for name, cosine in cosines.items()}

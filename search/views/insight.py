@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from .. import queries
 from ..address import Address
-from ..correlations import correlations
+from ..correlations import correlations, lacks_shares
 from ..engine.correlate import MOST_PASSAGES
 from ..engine.timeline import Bucket
 from ..engine.timeline import timeline as empty_timeline
@@ -46,12 +47,25 @@ def over_time(request: HttpRequest) -> HttpResponse:
 
 def agreement_of(user: Any, address: Address) -> dict[str, Any]:
     """What its template needs."""
-    found = queries.search(user, address.text, address.scope, mode=address.mode, limit=MOST_PASSAGES)
+    found = _ranked(user, address)
     compared = correlations(user, address.text, address.scope, found)
     kinds = [
         (kind, label, hint, [one for one in compared.found if one.kind == kind]) for kind, label, hint in KINDS
     ]  # fmt: skip
-    return {"query": address.text, "compared": compared, "kinds": kinds}
+    return {"query": address.text, "compared": compared, "kinds": kinds, "cut": _is_cut(found)}
+
+
+def _ranked(user: Any, address: Address) -> queries.Found:
+    """The best passages; all that are ranked where most of these are of some memories only, and others have less than
+    their share. The ranking stays that of the whole scope, so that a word is not taken for misspelt in a part of it."""
+    search = partial(queries.search, user, address.text, address.scope, mode=address.mode)
+    found = search(limit=MOST_PASSAGES)
+    return search(limit=found.total) if lacks_shares(found) else found
+
+
+def _is_cut(found: queries.Found) -> bool:
+    """Whether more passages may match than are ranked."""
+    return found.total >= (queries.POOL if found.mode == "semantic" else queries.DEEP)
 
 
 def over_time_of(user: Any, address: Address) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from memories.cli.find import LONGEST, _excerpt
 from memories.engine.config import MODEL
 
 
@@ -81,6 +82,19 @@ def test_a_long_text_is_shown_around_the_word(memvid, here):
     ran = memvid("search -v m.mp4 -q needle")
     assert "needle" in ran.out
     assert "…" in ran.out
+
+
+@pytest.mark.parametrize("before", range(9))
+def test_an_excerpt_begins_and_ends_at_words(before):
+    text = "x" * before + " filler" * 90 + " needle " + "filler " * 90
+    shown = _excerpt(text, "needle")
+    assert shown[0] == shown[-1] == "…" and set(shown.strip("…").split()) == {"filler", "needle"}
+    assert LONGEST - 20 < len(shown) <= LONGEST + 2
+
+
+def test_an_excerpt_of_a_text_without_spaces_is_as_long_and_shows_the_word():
+    shown = _excerpt("鯨" * 600 + " needle " + "鯨" * 600, "needle")
+    assert len(shown) == LONGEST + 2 and "needle" in shown
 
 
 def test_as_of(memvid, memory):

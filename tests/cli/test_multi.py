@@ -94,6 +94,24 @@ def test_by_meaning_with_the_real_model(memvid, monkeypatch, two):
     assert any(one["kind"] == "contradict" for one in ran["correlations"]["found"])
 
 
+@pytest.mark.parametrize("ends", [("",), ("", "!!"), (" and was gone", " on")])
+def test_where_all_chunks_match_they_score_as_in_one_memory(memvid, monkeypatch, ends):
+    """Words that each memory has in every chunk are worth another in each of them than in all together."""
+    monkeypatch.setenv("MEMVID_EMBEDDING_MODEL", MODEL)
+    for name, place in {"x": "on Christmas day at noon", "y": "from old Nantucket"}.items():
+        Path(name).mkdir()
+        for number, end in enumerate(ends):
+            Path(name, f"{number}.txt").write_text(f"The Pequod sailed {place}{end}.\n")
+        memvid(f"encode {name} -o {name}.mp4")
+    memvid("encode x y -o both.mp4")
+    ran = memvid("multi-search 'Pequod sailed' x.mp4 y.mp4 --json").json["results"]
+    whole = memvid("search -v both.mp4 -q 'Pequod sailed' --json").json["results"]
+    expected = {hit["document"]: hit["score"] for hit in whole}
+    assert len({hit["memory"] for hit in ran}) == 2
+    for hit in ran:
+        assert hit["score"] == pytest.approx(expected[hit["document"]], abs=0.03)
+
+
 def test_a_damaged_and_a_missing_memory_are_said_and_the_others_searched(memvid, two):
     Path("bad.mp4").write_text("no video")
     ran = memvid(f"multi-search bridge {two} bad.mp4 gone.mp4")
@@ -126,6 +144,7 @@ def test_a_configuration_names_memories_as_the_original_did(memvid, configured):
         ran = memvid(f"multi-search bridge {configured(data)} --tags one other --json").json
         assert {hit["memory"] for hit in ran["results"]} == {"v1"}
         assert "v2: nothing in it has the tag one or other" in ran["notes"]
+        assert [(one["matched"], one["chunks"]) for one in ran["memories"]] == [(1, 1), (0, 2)]
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,34 @@ def test_a_scope_of_one_memory_compares_nothing(alice, two, get):
     assert "Search for something first" in get(AGREEMENT)
 
 
+@pytest.fixture
+def uneven(rows) -> tuple[Memory, Memory]:
+    """The best 60 passages are all of the first; the second has a few longer ones."""
+    long = f"{LONG} {'It crosses the river where it is widest, as everybody in the town knows. ' * 5}"
+    return rows({"a.txt": [SHORT] * 70}, name="First"), rows({"b.txt": [long] * 3}, name="Second")
+
+
+def test_a_memory_with_few_matches_has_its_share_beside_one_with_many(
+    get, alice, uneven, django_assert_max_num_queries
+):
+    found = queries.search(alice, "bridge metres", limit=60)
+    assert {hit.memory.pk for hit in found.hits} == {uneven[0].pk} and found.counts[uneven[1].pk] == 3
+    with django_assert_max_num_queries(30):
+        html = get(AGREEMENT, q="bridge metres")
+    assert "Sentences of 2 memories" in html and "b.txt" in html
+
+
+def test_where_more_matches_than_is_ranked_it_says_no_more_than_it_knows(get, uneven, monkeypatch):
+    monkeypatch.setattr(queries, "DEEP", 60)
+    html = get(AGREEMENT, q="bridge metres")
+    assert "all the best matches here are of one" in html and "only one has a match" not in html
+
+
+def test_shares_are_of_what_may_be_seen(get, uneven, theirs):
+    html = get(AGREEMENT, q="bridge metres")
+    assert "Sentences of 2 memories" in html and "secret" not in html and "999" not in html
+
+
 def test_with_an_embedder_it_is_by_meaning_and_the_sentences_are_few(alice, rows, monkeypatch):
     for name in ("one", "two"):
         rows(
@@ -159,6 +187,13 @@ def test_the_page_shows_a_replacement_word_by_word_and_a_chart(get, rows):
     assert html.count('class="spread-added"') == 2 and html.count('class="spread-removed"') == 1
     assert "style=" not in html and "no longer there" in html
     assert "January 2026" in html
+
+
+def test_what_was_said_first_is_shown_around_the_words_and_escaped(get, rows):
+    rows({"a.txt": [f"<b>{'Chapter. ' * 60}Then came the <i>bridge</i>, which was long. {'Afterwards. ' * 60}"]})
+    said = get(TIME, q="bridge long").split("<blockquote", 1)[1].split("</blockquote>")[0]
+    assert "&lt;i&gt;<mark>bridge</mark>&lt;/i&gt;" in said and "<mark>long</mark>" in said
+    assert len(said) < 500 and "<i>" not in said
 
 
 def test_anothers_passages_are_not_counted_in_time(alice, charlie, two, theirs, get):

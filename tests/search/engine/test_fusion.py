@@ -31,11 +31,21 @@ def test_a_word_that_few_chunks_hold_stands_out_further_than_one_that_many_hold(
     assert standing(np.zeros(3, np.float32), 0) == 0
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 100_000])
+@pytest.mark.parametrize("score", [1e-3, 0.28768, 14.7])
+def test_where_all_chunks_match_alike_none_stands_out_by_what_was_rounded(count, score):
+    scores = np.full(count, score, np.float32)
+    scores[::2] = np.nextafter(scores[::2], np.float32(99))
+    assert standing(scores, 0) == standing(scores, -1) == 0
+    assert Moments.of(scores).standing(score / 2) == 0  # of another scale, as in several memories
+
+
 def test_moments_of_parts_add_up_to_those_of_the_whole():
     scores = np.arange(10, dtype=np.float32)
     parts = Moments.of(scores[:3])
     parts.add(Moments.of(scores[3:]))
     assert (parts.mean, round(parts.spread, 6)) == (scores.mean(), round(float(scores.std()), 6))
+    assert parts.times(3).standing(3 * 8.0) == pytest.approx(parts.standing(8.0))
 
 
 def test_a_name_that_one_chunk_holds_goes_before_what_is_only_near_in_meaning():
