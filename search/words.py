@@ -23,7 +23,9 @@ MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
 MOST_POSTINGS = 400_000
 CHECKED = 1_000  # chunks whose text is looked at for a phrase
-TYPED = 20  # words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation
+# Words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation. Similar words
+# are looked for only for so many: each takes a walk through the vocabulary.
+TYPED = 20
 TELLING = 0.3  # of the rarest word's rarity: what a word needs to be marked
 SIMILAR = 0.6  # what a similar word counts, against the word itself
 
@@ -57,7 +59,7 @@ class Asked:
             elif found:
                 words += found
                 phrases += [found] if quoted else []
-        if len(words) > TYPED:
+        if len(words) + sum(map(len, without)) > TYPED:
             phrases, without = [], []
         unfinished = bool(words) and text[-1:].isalnum()
         return cls(tuple(words[:MOST_WORDS]), tuple(phrases), tuple(without), unfinished) if words else None
@@ -119,14 +121,15 @@ class _Wanted:
         self._languages = table.languages or [DEFAULT]
         self.weights: Counter[str] = Counter()
         self.replaced: dict[str, str] = {}
-        forms = [variants(word, self._languages) for word in asked.words]
-        self.counts = tables.counts(table, {term for form in forms for term in form})
-        for place, (word, form) in enumerate(zip(asked.words, forms, strict=True)):
-            there = [term for term in form if self.counts[term]]
-            self.weights.update(there)
-            if fuzzy or (not there and asked.plain):
-                last = asked.unfinished and place == len(forms) - 1
-                self._take_similar(word, form, last and not fuzzy, replaces=not there)
+        forms = {word: variants(word, self._languages) for word in dict.fromkeys(asked.words)}
+        self.counts = tables.counts(table, {term for form in forms.values() for term in form})
+        there = {word: [term for term in form if self.counts[term]] for word, form in forms.items()}
+        for word in asked.words:
+            self.weights.update(there[word])
+        unsure = [word for word in forms if fuzzy or (asked.plain and not there[word])]
+        for word in unsure[:TYPED]:
+            begun = asked.unfinished and not fuzzy and word == asked.words[-1]
+            self._take_similar(word, forms[word], begun, replaces=not there[word])
 
     def marked(self) -> frozenset[str]:
         """Without the words that nearly all chunks hold, unless there are no others."""

@@ -1,7 +1,11 @@
 """The leg of words: languages, scripts, misspelt words, phrases; and the segments that it reads."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from memories.models import Chunk, Document, Memory
 from search import postings, table
@@ -71,6 +75,37 @@ def test_a_correction_is_told_in_the_words_of_the_text(library, alice):
 def test_a_correction_has_the_form_that_is_nearest_to_what_was_typed(rows, alice):
     rows({"a.txt": ["it was vacuumed, as a vacuum does, vacuuming"]})
     assert search(alice, "vacum ", mode="keyword").correction == "vacuum"
+
+
+@pytest.fixture
+def statements(monkeypatch) -> Callable[..., int]:
+    """How many statements a search takes that nobody made before."""
+
+    def count(user, query: str, **options) -> int:
+        monkeypatch.setattr(table, "_kept", Kept(table.KEPT))
+        with CaptureQueriesContext(connection) as asked:
+            search(user, query, **options)
+        return len(asked)
+
+    return count
+
+
+@pytest.mark.parametrize("mode", ["keyword", "fuzzy"])
+def test_a_word_is_looked_for_once_however_often_it_is_asked_for(library, alice, statements, mode):
+    once = statements(alice, "evrybody ", mode=mode)
+    assert statements(alice, "evrybody " * 100, mode=mode) == once
+    assert search(alice, "evrybody evrybody ", mode=mode).correction == "everybody everybody"
+
+
+@pytest.mark.parametrize("mode", ["keyword", "fuzzy"])
+def test_there_is_an_end_to_statements(library, alice, statements, mode):
+    words = [f"zz{first}{second}q" for first in "abcdefghij" for second in "abcdefghij"]
+    most = statements(alice, " ".join(words[:20]) + " ", mode=mode)
+    assert statements(alice, " ".join(words) + " ", mode=mode) == most
+    assert statements(alice, "_".join(words) + " ", mode=mode) <= most, "the pieces of one long identifier"
+    assert statements(alice, "\ufdfa" * 300 + " ", mode=mode) < most, "each is several words in a compatible form"
+    assert statements(alice, "house " + " ".join(f"-{word}" for word in words), mode=mode) <= most
+    assert statements(alice, f'house -"{" ".join(words)}"', mode=mode) <= most
 
 
 def test_fuzzy_finds_what_is_written_nearly_like_a_word_that_is_there_too(rows, alice):
