@@ -143,7 +143,8 @@ def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
     first = words.ranking[:POOL] if mode != "semantic" else []
     chunks = table.chunk(first)
     near, others = meaning.compared(question, table, POOL, chunks)
-    near = {row: cosine for row, cosine in near.items() if words.allows(row)}
+    allowed = words.allowed(near)
+    near = {row: cosine for row, cosine in near.items() if row in allowed}
     if mode == "semantic":
         return _Ranked(list(near), near, near, words)
     near = {row: cosine for row, cosine in near.items() if cosine >= meaning.LEAST_COSINE}

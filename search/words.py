@@ -9,20 +9,18 @@ import numpy as np
 from django.db.models import QuerySet
 
 from memories.models import Memory
-from memories.sql import fetch
 
 from . import table as tables
 from . import typos
 from .engine import bm25, tokens
 from .engine.fusion import Moments
 from .engine.languages import DEFAULT
-from .phrases import Phrases
+from .held import CHECKED, Without, with_phrases
 from .table import Reach, Table
 
 MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
 MOST_POSTINGS = 400_000
-CHECKED = 1_000  # chunks whose text is looked at for a phrase
 # Words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation. Similar words
 # are looked for only for so many: each takes a walk through the vocabulary.
 TYPED = 20
@@ -79,23 +77,25 @@ class Words:
     moments: Moments
     marked: frozenset[str] = frozenset()
     replaced: dict[str, str] = field(default_factory=dict)
-    blocked: np.ndarray | None = None  # rows that the query excludes
+    without: Without | None = None  # what the query excludes
     only: frozenset[int] | None = None  # the rows that hold its phrases
 
-    def allows(self, row: int) -> bool:
-        return (self.only is None or row in self.only) and (self.blocked is None or not self.blocked[row])
+    def allowed(self, rows: Iterable[int]) -> frozenset[int]:
+        """Those of the rows that the query does not exclude, whatever found them."""
+        rows = frozenset(rows) if self.only is None else self.only.intersection(rows)
+        return self.without.allowed(rows) if self.without else rows
 
 
 def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> Words:
     wanted = _Wanted(table, asked, fuzzy)
     scores = _scores(table, wanted.weights, wanted.counts)
-    blocked = _blocked(table, asked)
     for part in table.parts:
         if part.dead is not None:
             scores[part.start : part.start + part.size][part.dead] = 0
-    if blocked is not None:
-        scores[blocked] = 0
-    only = _with_phrases(table, scores, asked) if asked.phrases else None
+    without = Without(table, asked.without) if asked.without else None
+    if without:
+        without.take_from(scores)
+    only = with_phrases(table, scores, asked.phrases) if asked.phrases else None
     if only is not None:
         kept = np.zeros_like(scores)
         rows = np.array(sorted(only), np.int64)
@@ -104,7 +104,7 @@ def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> W
     moments = Moments.of(scores)
     moments.count = table.size
     best = bm25.top(scores, most).tolist()
-    return Words(scores, best, moments, wanted.marked(), wanted.replaced, blocked, only)
+    return Words(scores, best, moments, wanted.marked(), wanted.replaced, without, only)
 
 
 def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:
@@ -172,38 +172,3 @@ def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int
             if (part.pk, term) in found:
                 found[part.pk, term].add_to(view, factor[term])
     return scores
-
-
-def _holding(table: Table, words: tuple[str, ...]) -> np.ndarray:
-    """bool (rows,): which chunks hold all the words."""
-    languages = table.languages or [DEFAULT]
-    held = np.ones(table.rows, bool)
-    for word in dict.fromkeys(words):
-        counts = {term: found for term, found in tables.counts(table, variants(word, languages)).items() if found}
-        postings = tables.impacts(table, counts)
-        one = np.zeros(table.rows, bool)
-        for part in table.parts:
-            for term in counts:
-                if (part.pk, term) in postings:
-                    postings[part.pk, term].mark(one[part.start : part.start + part.size])
-        held &= one
-    return held
-
-
-def _blocked(table: Table, asked: Asked) -> np.ndarray | None:
-    blocked = None
-    for words in asked.without:
-        held = _holding(table, words)
-        blocked = held if blocked is None else blocked | held
-    return blocked
-
-
-def _with_phrases(table: Table, scores: np.ndarray, asked: Asked) -> frozenset[int]:
-    """Rows whose text has every phrase, of the best CHECKED that have all the words."""
-    for words in asked.phrases:
-        scores = np.where(_holding(table, words), scores, 0)
-    rows = bm25.top(scores, CHECKED).tolist()
-    by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
-    phrases = Phrases(asked.phrases)
-    texts = fetch("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
-    return frozenset(by_chunk[pk] for pk, text in texts if phrases.all_in(text))

@@ -92,6 +92,14 @@ def word_terms(word: str, language: str = "") -> tuple[str, ...]:
     return tuple(term[:LONGEST] for term in found if term)
 
 
+def whole_terms(word: str, language: str = "") -> tuple[str, ...]:
+    """The terms that stand together wherever the word stands: of an identifier its whole, which has its pieces."""
+    found: list[str] = []
+    for run in _RUNS.finditer(word):
+        found += _pairs(run[0]) if run[1] else _identifier(run[0], language)[:1]
+    return tuple(term[:LONGEST] for term in found if term)
+
+
 def _identifier(word: str, language: str) -> list[str]:
     whole = [_term(word.strip("_"), language)]
     plain = "_" not in word and (word.islower() or word.isupper())

@@ -137,6 +137,30 @@ def test_quotation_marks_of_a_pasted_text_are_only_punctuation(rows, alice):
     assert search(alice, '"not there" -whale ' + "whale " * 20, mode="keyword").hits
 
 
+@pytest.mark.parametrize(
+    ("excluded", "gone"),
+    [
+        ("東京", {"tokyo"}), ("parse_http", {"call"}), ("HTTPServer", {"class"}), ("http", {"call", "class", "http"}),
+        ('"white whale"', {"whale"}), ("white-whale", {"whale"}), ('"white whale" -東京', {"whale", "tokyo"}),
+        ("whales", {"whale", "sails"}), ("__", set()),
+    ],
+)  # fmt: skip
+def test_a_minus_excludes_what_holds_all_of_it(rows, alice, excluded, gone):
+    texts = {
+        "tokyo": "東京 report", "kyoto": "京都 report", "call": "parse_http here", "other": "parse_url here",
+        "class": "an HTTPServer", "http": "http alone", "whale": "the White Whale", "sails": "white sails and a whale",
+    }  # fmt: skip
+    rows({name: [f"ship {text}"] for name, text in texts.items()})
+    assert set(paths(search(alice, f"ship -{excluded}", mode="keyword"))) == texts.keys() - gone
+
+
+def test_beyond_the_texts_that_are_looked_at_what_may_be_excluded_is(rows, alice, monkeypatch):
+    rows({"a.txt": ["ship ship: white sails, a whale", "ship: white sails, a whale, and more", "ship: black"]})
+    assert len(search(alice, 'ship -"white whale"', mode="keyword").hits) == 3
+    monkeypatch.setattr("search.held.CHECKED", 1)
+    assert {hit.frame for hit in search(alice, 'ship -"white whale"', mode="keyword").hits} == {0, 2}
+
+
 def test_rare_words_count_more_than_common_ones(rows, alice):
     rows({f"{n}.txt": [f"a common word and {'a kraken' if n == 3 else 'more common words'}"] for n in range(9)})
     assert paths(search(alice, "common kraken", mode="keyword"))[0] == "3.txt"
