@@ -23,7 +23,7 @@ from .filters import table_of
 from .meaning import Question
 from .models import EmbeddingModel
 from .scope import Scope
-from .table import Table
+from .table import Table, steady
 from .words import Asked, Words, by_words, variants
 
 POOL = 100  # how deep each ranking goes into the blend
@@ -81,6 +81,7 @@ class _Ranked:
     words: Words | None
 
 
+@steady
 def search(
     user: Any,
     text: str,
@@ -110,6 +111,7 @@ def search(
     return _found(table, ranked, asked, notes, done, limit, offset)
 
 
+@steady
 def like(user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0) -> Found:
     """Passages that mean nearly what a passage does, which the person must be allowed to see; without itself."""
     table = table_of(user, scope)

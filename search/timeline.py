@@ -19,7 +19,7 @@ from .engine import timeline as engine
 from .engine.timeline import MEANS, Version
 from .filters import table_of, visible_memories
 from .scope import Scope
-from .table import Table
+from .table import Table, steady
 from .words import Asked, by_words
 
 MOST = 60  # passages of each way to find them
@@ -36,6 +36,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
+@steady
 def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) -> Found:
     """`since`: changes after that moment; None: after the first passage. A past state in the scope is its end."""
     text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())[:LONGEST_QUERY]

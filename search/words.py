@@ -107,6 +107,7 @@ def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> W
     return Words(scores, best, moments, wanted.marked(), wanted.replaced, without, only)
 
 
+@tables.steady
 def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:
     """Primary keys of the present chunks that match best, at most CHECKED."""
     table = tables.load(Reach.of(memories))

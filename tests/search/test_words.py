@@ -288,6 +288,31 @@ def test_a_segment_is_never_fuller_than_its_places_can_count(rows, monkeypatch):
     assert max(sizes) <= 5 and sum(sizes) == 11
 
 
+@pytest.mark.parametrize("before", ["_columns", "_ask_counts", "impacts"])
+def test_what_is_merged_during_a_search_is_found(rows, alice, monkeypatch, before):
+    monkeypatch.setattr(postings, "FAN", 2)
+    monkeypatch.setattr(table, "FEW", 0)
+    monkeypatch.setattr(table, "_kept", Kept(table.KEPT))
+    row, then, texts = rows({"a.txt": ["whale"]}), getattr(table, before), ["another whale"]
+
+    def merging(*args):
+        if texts:
+            chunks(row, [texts.pop()], 2)
+        return then(*args)
+
+    monkeypatch.setattr(table, before, merging)
+    assert len(search(alice, "whale", mode="keyword").hits) == 2 and Segment.objects.count() == 1
+
+
+def test_a_search_does_not_begin_again_for_ever(rows, alice, monkeypatch):
+    rows({"a.txt": ["whale"]})
+    tried = []
+    monkeypatch.setattr(table, "_columns", lambda segments: tried.append(segments) or {})
+    with pytest.raises(table.Moved, match="search again"):
+        search(alice, "whale", mode="keyword")
+    assert len(tried) == 3
+
+
 def test_taken_down_nothing_is_left(rows, alice):
     row = rows({"a.txt": ["whale"]})
     postings.take_down(row)
