@@ -60,6 +60,8 @@ def _reading(table: Table, rows: list[int], test: Callable[[str], bool]) -> froz
         return frozenset()
     by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
     texts = fetch("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
+    if len(texts) < len(by_chunk):
+        raise tables.Moved  # the memory was taken down, to be made anew
     return frozenset(by_chunk[pk] for pk, text in texts if test(text))
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from memories import mirror, sql
 from memories.models import Chunk, Document, Memory
 from search import postings, table
 from search.keeping import Kept
@@ -302,6 +303,18 @@ def test_what_is_merged_during_a_search_is_found(rows, alice, monkeypatch, befor
 
     monkeypatch.setattr(table, before, merging)
     assert len(search(alice, "whale", mode="keyword").hits) == 2 and Segment.objects.count() == 1
+
+
+def test_what_is_made_anew_during_a_search_for_a_phrase_is_found(new_memory, alice, monkeypatch):
+    row, then = new_memory({"a.txt": "a white whale"}), [mirror.rebuild]
+
+    def fetch(*args):
+        if then:
+            then.pop()(row)
+        return sql.fetch(*args)
+
+    monkeypatch.setattr("search.held.fetch", fetch)
+    assert paths(search(alice, '"white whale"', mode="keyword")) == ["a.txt"] and not then
 
 
 def test_a_search_does_not_begin_again_for_ever(rows, alice, monkeypatch):
