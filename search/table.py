@@ -284,6 +284,10 @@ class Impacts(NamedTuple):
         else:
             rows[self.places.astype(np.intp)] = True
 
+    def within(self, rows: np.ndarray) -> bool:
+        """Whether all that hold the term are among the rows, bool."""
+        return bool((rows | (self.values == 0)).all() if self.places is None else rows[self.places].all())
+
     @property
     def size(self) -> int:
         """Bytes in memory."""
@@ -304,6 +308,21 @@ def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, 
         if not missing <= found.keys():
             raise Moved
     return found
+
+
+def standing(table: Table, counts: dict[str, dict[int, int]]) -> set[str]:
+    """The terms that chunks which count hold. Places are looked at only where a term is rare enough to stand in dead
+    chunks alone, and came along with its count."""
+    dead = {part.pk: part.dead for part in table.parts if part.dead is not None}
+    most = {pk: min(FEW, int(rows.sum())) for pk, rows in dead.items()}
+    doubtful = {
+        term: segments
+        for term, segments in counts.items()
+        if all(count <= most.get(pk, 0) for pk, count in segments.items())
+    }
+    postings = impacts(table, doubtful)
+    gone = {term for term, some in doubtful.items() if all(postings[pk, term].within(dead[pk]) for pk in some)}
+    return counts.keys() - gone
 
 
 class _Keeping:

@@ -124,7 +124,8 @@ class _Wanted:
         self.replaced: dict[str, str] = {}
         forms = {word: variants(word, self._languages) for word in dict.fromkeys(asked.words)}
         self.counts = tables.counts(table, {term for form in forms.values() for term in form})
-        there = {word: [term for term in form if self.counts[term]] for word, form in forms.items()}
+        standing = tables.standing(table, self.counts)
+        there = {word: form & standing for word, form in forms.items()}
         for word in asked.words:
             self.weights.update(there[word])
         unsure = [word for word in forms if fuzzy or (asked.plain and not there[word])]
@@ -140,16 +141,22 @@ class _Wanted:
         return frozenset(term for term, value in rarity.items() if value >= least)
 
     def _take_similar(self, word: str, form: frozenset[str], begun: bool, replaces: bool) -> None:
-        found = typos.beginning_with(self._table, tokens.fold(word)) if begun else []
+        found = self._standing(typos.beginning_with(self._table, tokens.fold(word))) if begun else []
         if not found:
-            found = typos.similar_to(self._table, form)
+            found = self._standing(typos.similar_to(self._table, form))
             if replaces and found:
                 self.replaced[word] = found[0]
                 found = found[:1]
-        new = [term for term in found if term not in self.weights]
-        self.counts |= tables.counts(self._table, new)
-        for term in new:
-            self.weights[term] = SIMILAR if not replaces else 1
+        for term in found:
+            if term not in self.weights:
+                self.weights[term] = SIMILAR if not replaces else 1
+
+    def _standing(self, terms: list[str]) -> list[str]:
+        """Those that chunks in reach hold; where is known from then on."""
+        counts = tables.counts(self._table, terms)
+        self.counts |= counts
+        standing = tables.standing(self._table, counts)
+        return [term for term in terms if term in standing]
 
 
 def variants(word: str, languages: Iterable[str]) -> frozenset[str]:

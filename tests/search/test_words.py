@@ -78,6 +78,18 @@ def test_a_correction_has_the_form_that_is_nearest_to_what_was_typed(rows, alice
     assert search(alice, "vacum ", mode="keyword").correction == "vacuum"
 
 
+def test_words_of_removed_passages_are_not_there(rows, alice):
+    row = rows({"a.txt": ["the captain sails", "past the harbour"], "b.txt": ["captian was here", "harbouz harbouz"]})
+    assert paths(search(alice, "captian ", mode="keyword")) == ["b.txt"]
+    Chunk.objects.filter(document__path="b.txt").update(removed=2)
+    Memory.objects.filter(pk=row.pk).update(head=2, head_hash="01")
+    for query, correction in [("captian ", "captain"), ("harbouq ", "harbour"), ("harbouz", "harbour")]:
+        found = search(alice, query, mode="keyword")
+        assert (paths(found), found.correction) == (["a.txt"], correction)
+    then = search(alice, "captian ", Scope(as_of=1), mode="keyword")
+    assert (paths(then), then.correction) == (["b.txt"], "")
+
+
 @pytest.fixture
 def statements(monkeypatch) -> Callable[..., int]:
     """How many statements a search takes that nobody made before."""
