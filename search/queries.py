@@ -23,7 +23,7 @@ from .filters import table_of
 from .meaning import Question
 from .models import EmbeddingModel
 from .scope import Scope
-from .table import Table
+from .table import Table, steady
 from .words import Asked, Words, by_words, variants
 
 POOL = 100  # how deep each ranking goes into the blend
@@ -98,6 +98,7 @@ class _Ranked:
     words: Words | None
 
 
+@steady
 def search(
     user: Any,
     text: str,
@@ -130,6 +131,7 @@ def search(
     return _found(table, ranked, asked, notes, done, _Page(listed, limit, offset))
 
 
+@steady
 def like(
     user: Any, chunk: Chunk, scope: Scope = EVERYWHERE, *, limit: int = 20, offset: int = 0, listed: Listed = EACH
 ) -> Found:
@@ -164,7 +166,8 @@ def _rank(table: Table, asked: Asked, question: Question, mode: str) -> _Ranked:
     first = words.ranking[:POOL] if mode != "semantic" else []
     chunks = table.chunk(first)
     near, others = meaning.compared(question, table, POOL, chunks)
-    near = {row: cosine for row, cosine in near.items() if words.allows(row)}
+    allowed = words.allowed(near)
+    near = {row: cosine for row, cosine in near.items() if row in allowed}
     if mode == "semantic":
         return _Ranked(list(near), near, near, words)
     near = {row: cosine for row, cosine in near.items() if cosine >= meaning.LEAST_COSINE}

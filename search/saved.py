@@ -22,7 +22,11 @@ LISTED = 30
 LOOKED_THROUGH = 100  # passages among which the new ones are counted
 LONGEST = 8_000  # characters of an address
 UNDO_AGE = 3600  # seconds
-SALT = "search.saved"
+SALT = "search.saved.2"  # another one when the facts in a token change
+
+
+class Full(Exception):
+    """They have as many saved searches as one may have."""
 
 
 def listed(user: Any, workspace: Workspace) -> QuerySet[SavedSearch]:
@@ -72,13 +76,14 @@ def look(search: SavedSearch) -> str:
 
 def delete(search: SavedSearch) -> str:
     """What brings it back for an hour."""
-    facts = {name: getattr(search, name) for name in ("name", "params", "shared", "workspace_id", "user_id")}
+    facts = {name: getattr(search, name) for name in ("pk", "name", "params", "shared", "workspace_id", "user_id")}
     facts |= {"created": search.created_at.timestamp(), "seen": search.last_seen_at.timestamp()}
     search.delete()
     return signing.dumps(facts, salt=SALT, compress=True)
 
 
 def undelete(user: Any, token: str) -> SavedSearch | None:
+    """As it is, where it is back already. Raises Full."""
     try:
         facts = signing.loads(token, salt=SALT, max_age=UNDO_AGE)
     except signing.BadSignature:
@@ -86,7 +91,15 @@ def undelete(user: Any, token: str) -> SavedSearch | None:
     workspace = Workspace.objects.visible_to(user).filter(pk=facts.pop("workspace_id")).first()
     if facts.pop("user_id") != user.pk or workspace is None:
         return None
+    there = SavedSearch.objects.filter(pk=facts["pk"]).first()
+    return there or _made_again(user, workspace, facts)
+
+
+def _made_again(user: Any, workspace: Workspace, facts: dict[str, Any]) -> SavedSearch:
+    if not has_room(user, workspace):
+        raise Full
     created, seen = (datetime.fromtimestamp(facts.pop(one), tz=UTC) for one in ("created", "seen"))
-    row = SavedSearch.objects.create(user=user, workspace=workspace, last_seen_at=seen, **facts)
+    facts |= {"user": user, "workspace": workspace, "last_seen_at": seen}
+    row, _ = SavedSearch.objects.get_or_create(pk=facts.pop("pk"), defaults=facts)  # it may be undone twice at once
     SavedSearch.objects.filter(pk=row.pk).update(created_at=created)
     return row

@@ -5,15 +5,17 @@ that were asked for. Which segments a search reads is asked anew each time, with
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 import numpy as np
 from django.db.models import QuerySet
 
 from memories.access import sql_of
+from memories.engine.errors import MemvidError
 from memories.models import Chunk, Memory
 from memories.sql import fetch
 
@@ -25,10 +27,32 @@ from .postings import split
 KEPT = 96 << 20  # bytes of columns and postings
 MANY = 0.3  # of the chunks of a segment
 FEW = 4_000  # postings that come along when they are counted: a rare word is looked for in any case
+AGAIN = 2  # times that a search is done once more: merges are seldom, and a person waits
 NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
+P, Result = ParamSpec("P"), TypeVar("Result")
 
 
 _kept = Kept(KEPT)
+
+
+class Moved(MemvidError):
+    """A segment was merged into another, or made anew, since it was listed."""
+
+    def __init__(self) -> None:
+        super().__init__("The words of the memories were being put in order: search again.")
+
+
+def steady(search: Callable[P, Result]) -> Callable[P, Result]:
+    """A search that begins again, with a new list of segments, when one of them is gone."""
+
+    @wraps(search)
+    def again(*args: P.args, **options: P.kwargs) -> Result:
+        for _ in range(AGAIN):
+            with suppress(Moved):
+                return search(*args, **options)
+        return search(*args, **options)
+
+    return again
 
 
 class Columns(NamedTuple):
@@ -145,7 +169,8 @@ FROM search_segment AS s JOIN memories_memory AS m ON m.id = s.memory_id WHERE {
 COUNTS = """
 SELECT segment_id, term, count, CASE WHEN count <= %s THEN data END
 FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)
-"""
+UNION ALL SELECT id, NULL, 0, NULL FROM search_segment WHERE id = ANY(%s)
+"""  # the second part tells a segment that holds none of the terms from one that is gone
 PLACES = "SELECT segment_id, term, data FROM search_posting WHERE segment_id = ANY(%s) AND term = ANY(%s)"
 
 
@@ -155,9 +180,9 @@ def load(reach: Reach, dead: Dead | None = None) -> Table:
     rows = fetch(SEGMENTS.format(reach.sql), reach.params)
     parts, start, terms, languages = [], 0, 0, set()
     columns = _columns([pk for pk, *_ in rows])
+    if len(columns) < len(rows):
+        raise Moved
     for pk, memory, head, size, total, names in rows:
-        if pk not in columns:
-            continue  # merged into another since it was listed
         parts.append(Part(pk, memory, head, size, start, columns[pk]))
         start, terms = start + size, terms + total
         languages |= set(names)
@@ -229,11 +254,16 @@ def counts(table: Table, terms: Collection[str]) -> dict[str, dict[int, int]]:
 
 def _ask_counts(table: Table, unknown: list[tuple[int, str]], found: dict[str, dict[int, int]]) -> None:
     known, keep = dict.fromkeys(unknown, 0), _Keeping(table)
-    for pk, term, count, data in fetch(COUNTS, [FEW, *_wanted(unknown)]):
+    segments, terms = _wanted(unknown)
+    there = 0
+    for pk, term, count, data in fetch(COUNTS, [FEW, segments, terms, segments]):
+        there += term is None
         if (pk, term) in known:
             known[pk, term] = count
             if data is not None:
                 keep.impacts(pk, term, data)
+    if there < len(segments):
+        raise Moved
     for pk, term in unknown:
         count = known[pk, term]
         _kept.put(("count", pk, term), count, 120)
@@ -261,6 +291,10 @@ class Impacts(NamedTuple):
         else:
             rows[self.places.astype(np.intp)] = True
 
+    def within(self, rows: np.ndarray) -> bool:
+        """Whether all that hold the term are among the rows, bool."""
+        return bool((rows | (self.values == 0)).all() if self.places is None else rows[self.places].all())
+
     @property
     def size(self) -> int:
         """Bytes in memory."""
@@ -278,7 +312,24 @@ def impacts(table: Table, wanted: dict[str, dict[int, int]]) -> dict[tuple[int, 
         for pk, term, data in fetch(PLACES, _wanted(missing)):
             if (pk, term) in missing:
                 found[pk, term] = keep.impacts(pk, term, data)
+        if not missing <= found.keys():
+            raise Moved
     return found
+
+
+def standing(table: Table, counts: dict[str, dict[int, int]]) -> set[str]:
+    """The terms that chunks which count hold. Places are looked at only where a term is rare enough to stand in dead
+    chunks alone, and came along with its count."""
+    dead = {part.pk: part.dead for part in table.parts if part.dead is not None}
+    most = {pk: min(FEW, int(rows.sum())) for pk, rows in dead.items()}
+    doubtful = {
+        term: segments
+        for term, segments in counts.items()
+        if all(count <= most.get(pk, 0) for pk, count in segments.items())
+    }
+    postings = impacts(table, doubtful)
+    gone = {term for term, some in doubtful.items() if all(postings[pk, term].within(dead[pk]) for pk in some)}
+    return counts.keys() - gone
 
 
 class _Keeping:

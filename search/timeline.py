@@ -20,7 +20,7 @@ from .engine import timeline as engine
 from .engine.timeline import MEANS, Version
 from .filters import table_of, visible_memories
 from .scope import Scope
-from .table import Table
+from .table import Table, steady
 from .words import Asked, by_words
 
 MOST = 60  # passages of each way to find them
@@ -39,6 +39,7 @@ class Found:
     said: SafeString = SafeString()
 
 
+@steady
 def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) -> Found:
     """`since`: changes after that moment; None: after the first passage. A past state in the scope is its end."""
     text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())[:LONGEST_QUERY]

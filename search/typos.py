@@ -10,7 +10,7 @@ from .table import Table
 
 SHORTEST = 4  # letters of a word that may be mistyped
 LONG = 8  # letters from which on two mistakes are allowed
-MOST = 8
+MOST = 8  # terms that are given, or looked for
 SCANNED = 200_000
 
 
@@ -29,12 +29,11 @@ def similar_to(table: Table, terms: Iterable[str]) -> list[str]:
     from rapidfuzz.process import extract
 
     found: dict[str, tuple[int, int]] = {}
-    for word in terms:
-        if len(word) < SHORTEST or not word.isalpha():
-            continue
-        allowed = 2 if len(word) >= LONG else 1
-        near = _near(table, word, allowed)
-        for term, distance, _ in extract(word, list(near), scorer=OSA.distance, score_cutoff=allowed, limit=MOST):
+    mistyped = sorted(word for word in terms if len(word) >= SHORTEST and word.isalpha())[:MOST]
+    near = _near(table, mistyped) if mistyped else {}
+    known = list(near)
+    for word in mistyped:
+        for term, distance, _ in extract(word, known, scorer=OSA.distance, score_cutoff=_allowed(word), limit=MOST):
             if term != word:
                 found[term] = min(found.get(term, (9, 0)), (int(distance), -near[term]))
     return sorted(found, key=lambda term: (found[term], term))[:MOST]
@@ -47,15 +46,21 @@ def nearest(word: str, forms: Iterable[str]) -> str:
     return min(forms, key=lambda form: (OSA.distance(word, form), form), default="")
 
 
-def _near(table: Table, word: str, allowed: int) -> dict[str, int]:
+def _allowed(word: str) -> int:
+    return 2 if len(word) >= LONG else 1
+
+
+def _near(table: Table, words: list[str]) -> dict[str, int]:
+    """Terms that may be similar to one of the words, and how often they occur: one statement for all of them."""
     first = Q()
-    for letter in {word[0], word[1]}:
+    for letter in sorted({letter for word in words for letter in word[:2]}):
         first |= Q(term__startswith=letter)
+    sizes = min(len(word) - _allowed(word) for word in words), max(len(word) + _allowed(word) for word in words)
     rows = (
         _terms(table)
         .filter(first)
         .annotate(length=Length("term"))
-        .filter(length__range=(len(word) - allowed, len(word) + allowed))
+        .filter(length__range=sizes)
         .values_list("term", "count")
     )
     counts: dict[str, int] = {}

@@ -9,21 +9,21 @@ import numpy as np
 from django.db.models import QuerySet
 
 from memories.models import Memory
-from memories.sql import fetch
 
 from . import table as tables
 from . import typos
 from .engine import bm25, tokens
 from .engine.fusion import Moments
 from .engine.languages import DEFAULT
-from .phrases import Phrases
+from .held import CHECKED, Without, with_phrases
 from .table import Reach, Table
 
 MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
 MOST_POSTINGS = 400_000
-CHECKED = 1_000  # chunks whose text is looked at for a phrase
-TYPED = 20  # words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation
+# Words of a query; in a longer one, which was pasted, quotation marks and hyphens are only punctuation. Similar words
+# are looked for only for so many: each takes a walk through the vocabulary.
+TYPED = 20
 TELLING = 0.3  # of the rarest word's rarity: what a word needs to be marked
 SIMILAR = 0.6  # what a similar word counts, against the word itself
 
@@ -57,7 +57,7 @@ class Asked:
             elif found:
                 words += found
                 phrases += [found] if quoted else []
-        if len(words) > TYPED:
+        if len(words) + sum(map(len, without)) > TYPED:
             phrases, without = [], []
         unfinished = bool(words) and text[-1:].isalnum()
         return cls(tuple(words[:MOST_WORDS]), tuple(phrases), tuple(without), unfinished) if words else None
@@ -77,23 +77,25 @@ class Words:
     moments: Moments
     marked: frozenset[str] = frozenset()
     replaced: dict[str, str] = field(default_factory=dict)
-    blocked: np.ndarray | None = None  # rows that the query excludes
+    without: Without | None = None  # what the query excludes
     only: frozenset[int] | None = None  # the rows that hold its phrases
 
-    def allows(self, row: int) -> bool:
-        return (self.only is None or row in self.only) and (self.blocked is None or not self.blocked[row])
+    def allowed(self, rows: Iterable[int]) -> frozenset[int]:
+        """Those of the rows that the query does not exclude, whatever found them."""
+        rows = frozenset(rows) if self.only is None else self.only.intersection(rows)
+        return self.without.allowed(rows) if self.without else rows
 
 
 def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> Words:
     wanted = _Wanted(table, asked, fuzzy)
     scores = _scores(table, wanted.weights, wanted.counts)
-    blocked = _blocked(table, asked)
     for part in table.parts:
         if part.dead is not None:
             scores[part.start : part.start + part.size][part.dead] = 0
-    if blocked is not None:
-        scores[blocked] = 0
-    only = _with_phrases(table, scores, asked) if asked.phrases else None
+    without = Without(table, asked.without) if asked.without else None
+    if without:
+        without.take_from(scores)
+    only = with_phrases(table, scores, asked.phrases) if asked.phrases else None
     if only is not None:
         kept = np.zeros_like(scores)
         rows = np.array(sorted(only), np.int64)
@@ -102,9 +104,10 @@ def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> W
     moments = Moments.of(scores)
     moments.count = table.size
     best = bm25.top(scores, most).tolist()
-    return Words(scores, best, moments, wanted.marked(), wanted.replaced, blocked, only)
+    return Words(scores, best, moments, wanted.marked(), wanted.replaced, without, only)
 
 
+@tables.steady
 def best_chunks(memories: QuerySet[Memory], asked: Asked) -> list[int]:
     """Primary keys of the present chunks that match best, at most CHECKED."""
     table = tables.load(Reach.of(memories))
@@ -119,14 +122,16 @@ class _Wanted:
         self._languages = table.languages or [DEFAULT]
         self.weights: Counter[str] = Counter()
         self.replaced: dict[str, str] = {}
-        forms = [variants(word, self._languages) for word in asked.words]
-        self.counts = tables.counts(table, {term for form in forms for term in form})
-        for place, (word, form) in enumerate(zip(asked.words, forms, strict=True)):
-            there = [term for term in form if self.counts[term]]
-            self.weights.update(there)
-            if fuzzy or (not there and asked.plain):
-                last = asked.unfinished and place == len(forms) - 1
-                self._take_similar(word, form, last and not fuzzy, replaces=not there)
+        forms = {word: variants(word, self._languages) for word in dict.fromkeys(asked.words)}
+        self.counts = tables.counts(table, {term for form in forms.values() for term in form})
+        standing = tables.standing(table, self.counts)
+        there = {word: form & standing for word, form in forms.items()}
+        for word in asked.words:
+            self.weights.update(there[word])
+        unsure = [word for word in forms if fuzzy or (asked.plain and not there[word])]
+        for word in unsure[:TYPED]:
+            begun = asked.unfinished and not fuzzy and word == asked.words[-1]
+            self._take_similar(word, forms[word], begun, replaces=not there[word])
 
     def marked(self) -> frozenset[str]:
         """Without the words that nearly all chunks hold, unless there are no others."""
@@ -136,16 +141,22 @@ class _Wanted:
         return frozenset(term for term, value in rarity.items() if value >= least)
 
     def _take_similar(self, word: str, form: frozenset[str], begun: bool, replaces: bool) -> None:
-        found = typos.beginning_with(self._table, tokens.fold(word)) if begun else []
+        found = self._standing(typos.beginning_with(self._table, tokens.fold(word))) if begun else []
         if not found:
-            found = typos.similar_to(self._table, form)
+            found = self._standing(typos.similar_to(self._table, form))
             if replaces and found:
                 self.replaced[word] = found[0]
                 found = found[:1]
-        new = [term for term in found if term not in self.weights]
-        self.counts |= tables.counts(self._table, new)
-        for term in new:
-            self.weights[term] = SIMILAR if not replaces else 1
+        for term in found:
+            if term not in self.weights:
+                self.weights[term] = SIMILAR if not replaces else 1
+
+    def _standing(self, terms: list[str]) -> list[str]:
+        """Those that chunks in reach hold; where is known from then on."""
+        counts = tables.counts(self._table, terms)
+        self.counts |= counts
+        standing = tables.standing(self._table, counts)
+        return [term for term in terms if term in standing]
 
 
 def variants(word: str, languages: Iterable[str]) -> frozenset[str]:
@@ -169,38 +180,3 @@ def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int
             if (part.pk, term) in found:
                 found[part.pk, term].add_to(view, factor[term])
     return scores
-
-
-def _holding(table: Table, words: tuple[str, ...]) -> np.ndarray:
-    """bool (rows,): which chunks hold all the words."""
-    languages = table.languages or [DEFAULT]
-    held = np.ones(table.rows, bool)
-    for word in dict.fromkeys(words):
-        counts = {term: found for term, found in tables.counts(table, variants(word, languages)).items() if found}
-        postings = tables.impacts(table, counts)
-        one = np.zeros(table.rows, bool)
-        for part in table.parts:
-            for term in counts:
-                if (part.pk, term) in postings:
-                    postings[part.pk, term].mark(one[part.start : part.start + part.size])
-        held &= one
-    return held
-
-
-def _blocked(table: Table, asked: Asked) -> np.ndarray | None:
-    blocked = None
-    for words in asked.without:
-        held = _holding(table, words)
-        blocked = held if blocked is None else blocked | held
-    return blocked
-
-
-def _with_phrases(table: Table, scores: np.ndarray, asked: Asked) -> frozenset[int]:
-    """Rows whose text has every phrase, of the best CHECKED that have all the words."""
-    for words in asked.phrases:
-        scores = np.where(_holding(table, words), scores, 0)
-    rows = bm25.top(scores, CHECKED).tolist()
-    by_chunk = dict(zip(table.chunk(rows), rows, strict=True))
-    phrases = Phrases(asked.phrases)
-    texts = fetch("SELECT id, text FROM memories_chunk WHERE id = ANY(%s)", [list(by_chunk)])
-    return frozenset(by_chunk[pk] for pk, text in texts if phrases.all_in(text))

@@ -28,6 +28,7 @@ FORMAT = 1
 VECTOR = "vector"
 KEYWORD = "keyword"
 QUANTISATION = "int8"
+ROUNDED = 0.05  # how far quantisation may leave the length of a vector from 1, and more than it does
 
 # What boxes may take: a file that anybody may have made must not claim gigabytes in a few bytes. Real vectors
 # and postings hardly shrink by compression; rows alone do.
@@ -109,6 +110,17 @@ class Vectors:
         return cls(packed.reshape(count, dimension), scales)
 
 
+def sound(rows: Rows, vectors: Vectors) -> tuple[Rows, Vectors]:
+    """Without vectors whose length is not near 1: a long one would be the nearest to every question."""
+    squares = np.einsum("ij,ij->i", vectors.packed, vectors.packed, dtype=np.int32)
+    with np.errstate(all="ignore"):  # any file may hold infinite scales
+        good = np.abs(np.sqrt(squares) * vectors.scales - 1) < ROUNDED
+    if good.all():
+        return rows, vectors
+    kept = Rows(rows.documents[good], rows.orders[good], rows.commits[good])
+    return kept, Vectors(vectors.packed[good], vectors.scales[good])
+
+
 @dataclass(frozen=True)
 class Box:
     serial: int
@@ -147,6 +159,8 @@ def _read(box: "IndexBox", room: int) -> Box | None:
         content = Vectors.read(sections, header["dimension"], count) if vectors else Segment(sections, count)
         if len(content) != len(rows):
             raise ValueError("it does not hold what its columns say")
+        if isinstance(content, Vectors):
+            rows, content = sound(rows, content)
         return Box(int(header["serial"]), frozenset(header.get("replaces", ())), rows, content)
     except (Damaged, ValueError, KeyError, TypeError, OverflowError) as error:
         log.warning("an index box was left out: %s", error)

@@ -140,4 +140,4 @@ def _read(content: dict[str, Any]) -> Sidecar | None:
     data = b"".join(base64.b64decode(chunk["vector"], validate=True) for chunk in chunks)
     packed = np.frombuffer(data, np.int8).reshape(len(chunks), content["dimension"])
     scales = np.array([chunk["scale"] for chunk in chunks], np.float32)
-    return Sidecar(str(content["model"]), Rows(*np.array(keys, np.int64).T), Vectors(packed, scales))
+    return Sidecar(str(content["model"]), *boxes.sound(Rows(*np.array(keys, np.int64).T), Vectors(packed, scales)))

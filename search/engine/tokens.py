@@ -12,7 +12,9 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import groupby
 
 from search.engine import languages
 
@@ -22,8 +24,16 @@ NAME = "words-1"
 # A term longer than this is a blob, not a word; its beginning stands for it.
 LONGEST = 64
 
+
+def _spans(points: Iterable[int]) -> str:
+    """Letters as a pattern has them between brackets: in ranges, as that of a long phrase has these many times."""
+    runs = groupby(enumerate(points), lambda pair: pair[1] - pair[0])
+    ends = ([point for _, point in run] for _, run in runs)
+    return "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in ends)
+
+
 # Python's \w leaves out combining marks, which would cut Hindi or Arabic words at their vowels.
-_MARKS = "".join(chr(point) for point in range(0x300, 0x10000) if unicodedata.category(chr(point))[0] == "M")
+_MARKS = _spans(point for point in range(0x300, 0x10000) if unicodedata.category(chr(point))[0] == "M")
 INSIDE, SIGNS = rf"\w{_MARKS}", "\u2600-\u27bf\U0001f300-\U0001faff"  # of a word; each a word by itself
 WORD = re.compile(f"[{INSIDE}]+|[{SIGNS}]")
 _INSIDE, _SIGN = re.compile(f"[{INSIDE}]"), re.compile(f"[{SIGNS}]")
@@ -89,6 +99,14 @@ def word_terms(word: str, language: str = "") -> tuple[str, ...]:
     found: list[str] = []
     for run in _RUNS.finditer(word):
         found += _pairs(run[0]) if run[1] else _identifier(run[0], language)
+    return tuple(term[:LONGEST] for term in found if term)
+
+
+def whole_terms(word: str, language: str = "") -> tuple[str, ...]:
+    """The terms that stand together wherever the word stands: of an identifier its whole, which has its pieces."""
+    found: list[str] = []
+    for run in _RUNS.finditer(word):
+        found += _pairs(run[0]) if run[1] else _identifier(run[0], language)[:1]
     return tuple(term[:LONGEST] for term in found if term)
 
 

@@ -85,7 +85,11 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def undelete(request: HttpRequest) -> HttpResponse:
-    row = saved.undelete(request.user, request.POST.get("token", ""))
+    try:
+        row = saved.undelete(request.user, request.POST.get("token", ""))
+    except saved.Full:
+        messages.error(request, f"Not brought back: you have {saved.MOST} saved searches there, delete one first.")
+        return redirect("search")
     if row:
         messages.success(request, f"“{row.name}” is back.")
     else:

@@ -140,7 +140,7 @@ def box(row, **vectors_) -> None:
         append(file, VECTOR, "fake", Rows.of(refs), Vectors(**vectors_))
 
 
-@pytest.mark.parametrize("scale", [np.nan, np.inf, 0])
+@pytest.mark.parametrize("scale", [np.nan, np.inf, 0, 1e30, 1])
 def test_a_hostile_box_is_not_believed(new_memory, fake, scale):
     row = new_memory({"a.txt": "one"})
     box(row, packed=np.full((1, SIZE), 9, np.int8), scales=np.full(1, scale, np.float32))
@@ -155,7 +155,7 @@ def test_a_box_of_another_size_is_not_used(new_memory, fake):
 
 def test_a_foreign_vector_counts_for_its_file_alone(new_memory, fake):
     theirs, ours = new_memory({"a.txt": "one"}), new_memory({"a.txt": "one"})
-    box(theirs, packed=np.full((1, SIZE), 9, np.int8), scales=np.ones(1, np.float32))
+    box(theirs, packed=np.full((1, SIZE), 9, np.int8), scales=np.full(1, 1 / (9 * SIZE**0.5), np.float32))
     assert services.index_memory(theirs, quiet)["imported"] == 1
     assert services.index_memory(ours, quiet)["embedded"] == 1
 

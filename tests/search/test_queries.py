@@ -108,6 +108,14 @@ def test_meaning_and_words_are_fused_and_each_hit_says_why(rows, alice, meaning)
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "semantic"])
+def test_what_a_minus_excludes_is_not_found_by_meaning_either(rows, alice, meaning, mode):
+    rows({"a.txt": ["hat", "elahw", "white hat elahw", "hat white elahw"]})  # as `direction` sees it, the last are one
+    meaning()
+    found = search(alice, 'whale -"white hat"', mode=mode)
+    assert {hit.frame for hit in found.hits} >= {1, 3} and 2 not in {hit.frame for hit in found.hits}
+
+
 def test_the_index_finds_what_comparing_all_finds(rows, alice, meaning, monkeypatch):
     rows({f"{place}.txt": [f"whale number {place}"] for place in range(60)})
     rows({f"{place}.txt": [f"whale hidden {place}"] for place in range(60)}, created_by=None, visibility="private")

@@ -1,8 +1,13 @@
 """The leg of words: languages, scripts, misspelt words, phrases; and the segments that it reads."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from memories import mirror, sql
 from memories.models import Chunk, Document, Memory
 from search import postings, table
 from search.keeping import Kept
@@ -73,6 +78,49 @@ def test_a_correction_has_the_form_that_is_nearest_to_what_was_typed(rows, alice
     assert search(alice, "vacum ", mode="keyword").correction == "vacuum"
 
 
+def test_words_of_removed_passages_are_not_there(rows, alice):
+    row = rows({"a.txt": ["the captain sails", "past the harbour"], "b.txt": ["captian was here", "harbouz harbouz"]})
+    assert paths(search(alice, "captian ", mode="keyword")) == ["b.txt"]
+    Chunk.objects.filter(document__path="b.txt").update(removed=2)
+    Memory.objects.filter(pk=row.pk).update(head=2, head_hash="01")
+    for query, correction in [("captian ", "captain"), ("harbouq ", "harbour"), ("harbouz", "harbour")]:
+        found = search(alice, query, mode="keyword")
+        assert (paths(found), found.correction) == (["a.txt"], correction)
+    then = search(alice, "captian ", Scope(as_of=1), mode="keyword")
+    assert (paths(then), then.correction) == (["b.txt"], "")
+
+
+@pytest.fixture
+def statements(monkeypatch) -> Callable[..., int]:
+    """How many statements a search takes that nobody made before."""
+
+    def count(user, query: str, **options) -> int:
+        monkeypatch.setattr(table, "_kept", Kept(table.KEPT))
+        with CaptureQueriesContext(connection) as asked:
+            search(user, query, **options)
+        return len(asked)
+
+    return count
+
+
+@pytest.mark.parametrize("mode", ["keyword", "fuzzy"])
+def test_a_word_is_looked_for_once_however_often_it_is_asked_for(library, alice, statements, mode):
+    once = statements(alice, "evrybody ", mode=mode)
+    assert statements(alice, "evrybody " * 100, mode=mode) == once
+    assert search(alice, "evrybody evrybody ", mode=mode).correction == "everybody everybody"
+
+
+@pytest.mark.parametrize("mode", ["keyword", "fuzzy"])
+def test_there_is_an_end_to_statements(library, alice, statements, mode):
+    words = [f"zz{first}{second}q" for first in "abcdefghij" for second in "abcdefghij"]
+    most = statements(alice, " ".join(words[:20]) + " ", mode=mode)
+    assert statements(alice, " ".join(words) + " ", mode=mode) == most
+    assert statements(alice, "_".join(words) + " ", mode=mode) <= most, "the pieces of one long identifier"
+    assert statements(alice, "\ufdfa" * 300 + " ", mode=mode) < most, "each is several words in a compatible form"
+    assert statements(alice, "house " + " ".join(f"-{word}" for word in words), mode=mode) <= most
+    assert statements(alice, f'house -"{" ".join(words)}"', mode=mode) <= most
+
+
 def test_fuzzy_finds_what_is_written_nearly_like_a_word_that_is_there_too(rows, alice):
     rows({"a.txt": ["the colour of money"], "b.txt": ["the color of money"]})
     assert paths(search(alice, "colour", mode="keyword")) == ["a.txt"]
@@ -100,6 +148,30 @@ def test_quotation_marks_of_a_pasted_text_are_only_punctuation(rows, alice):
     rows({"a.txt": ["a captain and his whale"]})
     assert search(alice, '"not there" whale', mode="keyword").hits == []
     assert search(alice, '"not there" -whale ' + "whale " * 20, mode="keyword").hits
+
+
+@pytest.mark.parametrize(
+    ("excluded", "gone"),
+    [
+        ("東京", {"tokyo"}), ("parse_http", {"call"}), ("HTTPServer", {"class"}), ("http", {"call", "class", "http"}),
+        ('"white whale"', {"whale"}), ("white-whale", {"whale"}), ('"white whale" -東京', {"whale", "tokyo"}),
+        ("whales", {"whale", "sails"}), ("__", set()),
+    ],
+)  # fmt: skip
+def test_a_minus_excludes_what_holds_all_of_it(rows, alice, excluded, gone):
+    texts = {
+        "tokyo": "東京 report", "kyoto": "京都 report", "call": "parse_http here", "other": "parse_url here",
+        "class": "an HTTPServer", "http": "http alone", "whale": "the White Whale", "sails": "white sails and a whale",
+    }  # fmt: skip
+    rows({name: [f"ship {text}"] for name, text in texts.items()})
+    assert set(paths(search(alice, f"ship -{excluded}", mode="keyword"))) == texts.keys() - gone
+
+
+def test_beyond_the_texts_that_are_looked_at_what_may_be_excluded_is(rows, alice, monkeypatch):
+    rows({"a.txt": ["ship ship: white sails, a whale", "ship: white sails, a whale, and more", "ship: black"]})
+    assert len(search(alice, 'ship -"white whale"', mode="keyword").hits) == 3
+    monkeypatch.setattr("search.held.CHECKED", 1)
+    assert {hit.frame for hit in search(alice, 'ship -"white whale"', mode="keyword").hits} == {0, 2}
 
 
 def test_rare_words_count_more_than_common_ones(rows, alice):
@@ -227,6 +299,43 @@ def test_a_segment_is_never_fuller_than_its_places_can_count(rows, monkeypatch):
         chunks(row, ["another whale"], commit)
     sizes = Segment.objects.filter(memory=row).values_list("size", flat=True)
     assert max(sizes) <= 5 and sum(sizes) == 11
+
+
+@pytest.mark.parametrize("before", ["_columns", "_ask_counts", "impacts"])
+def test_what_is_merged_during_a_search_is_found(rows, alice, monkeypatch, before):
+    monkeypatch.setattr(postings, "FAN", 2)
+    monkeypatch.setattr(table, "FEW", 0)
+    monkeypatch.setattr(table, "_kept", Kept(table.KEPT))
+    row, then, texts = rows({"a.txt": ["whale"]}), getattr(table, before), ["another whale"]
+
+    def merging(*args):
+        if texts:
+            chunks(row, [texts.pop()], 2)
+        return then(*args)
+
+    monkeypatch.setattr(table, before, merging)
+    assert len(search(alice, "whale", mode="keyword").hits) == 2 and Segment.objects.count() == 1
+
+
+def test_what_is_made_anew_during_a_search_for_a_phrase_is_found(new_memory, alice, monkeypatch):
+    row, then = new_memory({"a.txt": "a white whale"}), [mirror.rebuild]
+
+    def fetch(*args):
+        if then:
+            then.pop()(row)
+        return sql.fetch(*args)
+
+    monkeypatch.setattr("search.held.fetch", fetch)
+    assert paths(search(alice, '"white whale"', mode="keyword")) == ["a.txt"] and not then
+
+
+def test_a_search_does_not_begin_again_for_ever(rows, alice, monkeypatch):
+    rows({"a.txt": ["whale"]})
+    tried = []
+    monkeypatch.setattr(table, "_columns", lambda segments: tried.append(segments) or {})
+    with pytest.raises(table.Moved, match="search again"):
+        search(alice, "whale", mode="keyword")
+    assert len(tried) == 3
 
 
 def test_taken_down_nothing_is_left(rows, alice):

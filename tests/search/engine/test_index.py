@@ -155,6 +155,17 @@ def test_a_box_that_contradicts_itself_is_built_again(memory, lie):
     assert build_index(memory, FakeEmbedder()).added == 27
 
 
+@pytest.mark.parametrize("scale", [np.nan, np.inf, 1e30, 0.1, 0, -1])
+def test_a_vector_whose_length_is_not_1_does_not_count(memory, scale):
+    build_index(memory, FakeEmbedder())
+    before, (box,) = vectors_of(memory), boxes.read(memory, VECTOR, "fake")
+    scales = np.concatenate([np.float32([scale]), box.content.scales[1:]])
+    boxes.append(memory, VECTOR, "fake", box.rows, boxes.Vectors(-box.content.packed, scales))
+    (first, *others), after = before, vectors_of(memory)
+    assert after[first] == before[first] and all(after[other] != before[other] for other in others)
+    assert [len(box.rows) for box in boxes.read(memory, VECTOR, "fake")] == [27, 26]
+
+
 @pytest.mark.parametrize("claimed", [1, 10**7, 10**12])
 def test_a_box_that_claims_more_than_its_bytes_can_hold_is_not_loaded(memory, claimed):
     build_index(memory, FakeEmbedder())

@@ -50,6 +50,14 @@ def test_its_vectors_come_back_and_answer_where_the_memory_has_none(memory, path
     assert Searcher(memory, FakeEmbedder, sidecar=path).search("the white whale", mode="semantic") == indexed
 
 
+def test_a_vector_whose_length_is_not_1_does_not_count(memory, path):
+    content = json.loads(path.read_text())
+    content["chunks"][0]["scale"] = 1e30
+    path.write_text(json.dumps(content))
+    sidecar, _ = read_sidecar(memory, path)
+    assert sidecar.vectors.packed.shape == (1, 64) and sidecar.rows.orders.tolist() == [1 << 24]
+
+
 def test_a_memory_without_vectors_has_a_sidecar_of_its_chunks(memory, path):
     memory._boxes.clear()
     write_sidecar(memory, path)

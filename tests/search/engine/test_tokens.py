@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.engine.tokens import LONGEST, WORD, terms, written
+from search.engine.tokens import INSIDE, LONGEST, WORD, terms, written
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,13 @@ def test_composed_and_decomposed_accents_are_the_same(text):
 @given(st.text(alphabet="aZ9_ -.'\n\x1c\x00“”‘’—–…é\u0301猫🚀", max_size=40))
 def test_the_short_way_finds_the_same_words(text):
     assert written(text) == WORD.findall(text)
+
+
+def test_every_combining_mark_is_inside_a_word_and_their_pattern_is_short():
+    marks = [letter for letter in map(chr, range(0x300, 0x10000)) if unicodedata.category(letter)[0] == "M"]
+    assert all(WORD.fullmatch(f"a{mark}b") for mark in marks)
+    between = [
+        letter for letter in map(chr, range(0x80, 0x10000)) if unicodedata.category(letter) in ("Pd", "Po", "Zs")
+    ]
+    assert not any(WORD.fullmatch(f"a{letter}b") for letter in between)
+    assert len(INSIDE) < len(marks)
