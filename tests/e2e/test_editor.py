@@ -254,7 +254,8 @@ def test_losing_the_right_closes_the_editor(log_in, another, alice, charlie, wor
 
     owner.goto(f"{site}/settings/")
     row = owner.locator(f"form[action$='/members/{member.pk}/role/']")
-    row.locator("select").select_option("viewer")
+    with owner.expect_navigation():
+        row.locator("select").select_option("viewer")
     expect_state(page, "View only")
     page.keyboard.type("too late")
     assert "too late" not in "".join(lines_of(page))
