@@ -1,6 +1,5 @@
 """What the memories that a person may see say to each other about a query."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ from .embedding import EmbedderAway
 from .engine.correlate import LONGEST_TEXT, MOST_PASSAGES, Correlation, Passage, correlate
 from .filters import visible_memories
 from .models import EmbeddingModel
-from .queries import Found
+from .queries import Found, Listed, search
 from .scope import Scope
 
 TIMEOUT = 1.0  # seconds for each 32 sentences; a page waits for a few of these at most
@@ -31,9 +30,15 @@ class Compared:
     memories: int = 0
 
 
+def sought(user: Any, text: str, scope: Scope, mode: str = "hybrid") -> Found:
+    """What is compared: the best passages, as many of each memory that has ranked ones. The ranking is that of the
+    whole scope, so that a word is not taken for misspelt in a part of it."""
+    return search(user, text, scope, mode=mode, limit=MOST_PASSAGES, listed=Listed(evenly=True))
+
+
 def correlations(user: Any, text: str, scope: Scope, found: Found) -> Compared:
-    """Of the first passages of `found`, at most MOST_PASSAGES and as many of each memory that has ranked ones."""
-    wanted = _chosen(found)
+    """Of the passages of `found`, as `sought` lists them."""
+    wanted = [hit.chunk for hit in found.hits[:MOST_PASSAGES]]
     rows = (
         Chunk.objects.filter(pk__in=wanted, memory__in=visible_memories(user, scope))
         .select_related("document", "memory")
@@ -52,27 +57,6 @@ def correlations(user: Any, text: str, scope: Scope, found: Found) -> Compared:
         done = correlate(passages, text, None)
         return Compared(done.found, [f"{done.notes[0]} {str(error).capitalize()}."], done.by, memories)
     return Compared(done.found, done.notes, done.by, memories)
-
-
-def lacks_shares(found: Found) -> bool:
-    """Whether the hits hold less of a memory than its share, though more of it is ranked."""
-    held = Counter(hit.memory.pk for hit in found.hits)
-    return any(held[memory] < min(count, _share(found)) for memory, count in found.counts.items())
-
-
-def _share(found: Found) -> int:
-    """Passages of each memory that has ranked ones."""
-    return max(1, MOST_PASSAGES // max(1, len(found.counts)))
-
-
-def _chosen(found: Found) -> list[int]:
-    kept: Counter[Any] = Counter()
-    chosen = []
-    for hit in found.hits:
-        kept[hit.memory.pk] += 1
-        if kept[hit.memory.pk] <= _share(found):
-            chosen.append(hit.chunk)
-    return chosen[:MOST_PASSAGES]
 
 
 class _Embedder:

@@ -4,6 +4,7 @@ Rights are part of what every query hangs on (`filters.visible_memories`): a row
 see is never fetched, counted or ranked.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -78,10 +79,12 @@ class Found:
 @dataclass(frozen=True)
 class Listed:
     """What a list is of: each passage, or the best of each document (`by_document`), or what else was ranked of the one
-    document `beside`, by primary key. The chunk `without` is left out."""
+    document `beside`, by primary key, or as many of every memory as one page has room for (`evenly`). The chunk
+    `without` is left out."""
 
     by_document: bool = False
     beside: int | None = None
+    evenly: bool = False
     without: int | None = None
 
 
@@ -207,20 +210,30 @@ class _Page(NamedTuple):
         return dict(zip(places[here].tolist(), behind[here].tolist(), strict=True)), len(places) > here.stop
 
     def _all(self, table: Table, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        if not self.listed.by_document and self.listed.beside is None:
-            return np.arange(len(rows)), np.zeros(len(rows), np.int64)
-        documents = table.documents(rows)
+        if self.listed.by_document:
+            _, first, counts = np.unique(table.documents(rows), return_index=True, return_counts=True)
+            order = np.argsort(first)
+            return first[order], counts[order] - 1
         if self.listed.beside is not None:
-            places = np.flatnonzero(documents == self.listed.beside)[1:]
-            return places, np.zeros(len(places), np.int64)
-        _, first, counts = np.unique(documents, return_index=True, return_counts=True)
-        order = np.argsort(first)
-        return first[order], counts[order] - 1
+            places = np.flatnonzero(table.documents(rows) == self.listed.beside)[1:]
+        elif self.listed.evenly:
+            places = self._shares(table.memory_of(rows))
+        else:
+            places = np.arange(len(rows))
+        return places, np.zeros(len(places), np.int64)
+
+    def _shares(self, memories: list[UUID]) -> np.ndarray:
+        """The first ones of each memory, as many of each as a page has room for."""
+        share, taken = max(1, self.limit // len(set(memories))), Counter[UUID]()
+        places = []
+        for place, memory in enumerate(memories):
+            taken[memory] += 1
+            if taken[memory] <= share:
+                places.append(place)
+        return np.array(places, np.int64)
 
 
-def _found(
-    table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str, page: _Page
-) -> Found:  # fmt: skip
+def _found(table: Table, ranked: _Ranked, asked: Asked | None, notes: list[str], mode: str, page: _Page) -> Found:
     places, more = page.places(table, ranked.rows) if ranked.rows else ({}, False)
     hits = _hits(table, ranked, places)
     words = ranked.words

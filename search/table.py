@@ -126,6 +126,9 @@ class Table:
         kept = [part.columns.chunks if part.dead is None else part.columns.chunks[~part.dead] for part in self.parts]
         return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
+    def memory_of(self, rows: Sequence[int]) -> list[UUID]:
+        return [self.parts[owner].memory for owner in self._owners(np.asarray(rows, np.int64)).tolist()]
+
     def by_memory(self, rows: np.ndarray) -> dict[UUID, int]:
         """How many of the rows lie in each memory."""
         counts: dict[UUID, int] = {}

@@ -28,6 +28,15 @@ async def _begin(answer) -> ApplicationCommunicator:
     return asked
 
 
+def _streaming(pieces, closed: list):
+    def answer(request):
+        response = StreamingHttpResponse(pieces())
+        response._resource_closers.append(lambda: closed.append(True))
+        return response
+
+    return answer
+
+
 @pytest.mark.django_db
 def test_a_request_is_answered_and_closed_in_one_thread():
     threads, closed = [], []
@@ -57,13 +66,8 @@ def test_what_streams_is_closed_when_its_reader_goes():
         finally:
             ended.append(True)
 
-    def answer(request):
-        response = StreamingHttpResponse(pieces())
-        response._resource_closers.append(lambda: closed.append(True))
-        return response
-
     async def run():
-        asked = await _begin(answer)
+        asked = await _begin(_streaming(pieces, closed))
         assert (await asked.receive_output(10))["body"] == b"one"
         await asked.send_input({"type": "http.disconnect"})
         await asked.wait(10)
@@ -81,13 +85,8 @@ def test_what_streams_is_closed_when_its_reader_goes_at_the_end():
         await asyncio.sleep(0)
         yield b"one"
 
-    def answer(request):
-        response = StreamingHttpResponse(pieces())
-        response._resource_closers.append(lambda: closed.append(True))
-        return response
-
     async def run():
-        asked = await _begin(answer)
+        asked = await _begin(_streaming(pieces, closed))
         while (await asked.receive_output(10)).get("more_body"):
             pass
         await asked.send_input({"type": "http.disconnect"})

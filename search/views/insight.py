@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -13,8 +12,7 @@ from django.views.decorators.http import require_safe
 
 from .. import queries
 from ..address import Address
-from ..correlations import correlations, lacks_shares
-from ..engine.correlate import MOST_PASSAGES
+from ..correlations import correlations, sought
 from ..engine.timeline import Bucket
 from ..engine.timeline import timeline as empty_timeline
 from ..timeline import Found, timeline
@@ -47,20 +45,12 @@ def over_time(request: HttpRequest) -> HttpResponse:
 
 def agreement_of(user: Any, address: Address) -> dict[str, Any]:
     """What its template needs."""
-    found = _ranked(user, address)
+    found = sought(user, address.text, address.scope, address.mode)
     compared = correlations(user, address.text, address.scope, found)
     kinds = [
         (kind, label, hint, [one for one in compared.found if one.kind == kind]) for kind, label, hint in KINDS
     ]  # fmt: skip
     return {"query": address.text, "compared": compared, "kinds": kinds, "cut": _is_cut(found)}
-
-
-def _ranked(user: Any, address: Address) -> queries.Found:
-    """The best passages; all that are ranked where most of these are of some memories only, and others have less than
-    their share. The ranking stays that of the whole scope, so that a word is not taken for misspelt in a part of it."""
-    search = partial(queries.search, user, address.text, address.scope, mode=address.mode)
-    found = search(limit=MOST_PASSAGES)
-    return search(limit=found.total) if lacks_shares(found) else found
 
 
 def _is_cut(found: queries.Found) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collab.models import Membership, Role, Workspace
 from memories.models import Chunk, Commit, Document, Memory
 from search import embedding, postings, queries, vectors
-from search.correlations import correlations
+from search.correlations import correlations, sought
 from search.embedding import EmbedderAway
 from search.scope import Scope
 from search.timeline import timeline
@@ -57,7 +57,7 @@ def get(client, alice):
 
 
 def compared(user, text="how long is the bridge", scope=Scope()):  # noqa: B008
-    return correlations(user, text, scope, queries.search(user, text, scope))
+    return correlations(user, text, scope, sought(user, text, scope))
 
 
 def second_commit(row: Memory, old: str, new: str | None) -> None:

@@ -338,6 +338,16 @@ def test_a_search_does_not_begin_again_for_ever(rows, alice, monkeypatch):
     assert len(tried) == 3
 
 
+def test_places_that_are_gone_since_they_were_counted_are_noticed(rows, monkeypatch):
+    row = rows({"a.txt": ["whale"]})
+    read = table.load(table.Reach.of(Memory.objects.filter(pk=row.pk)))
+    counted = table.counts(read, ["whale"])
+    postings.take_down(row)
+    monkeypatch.setattr(table, "_kept", Kept(1 << 20))
+    with pytest.raises(table.Moved):
+        table.impacts(read, counted)
+
+
 def test_taken_down_nothing_is_left(rows, alice):
     row = rows({"a.txt": ["whale"]})
     postings.take_down(row)
