@@ -135,9 +135,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _greet(self, vector: bytes | None) -> None:
         """Updates that come meanwhile wait in the outbox; those that are in the state do no harm twice."""
         try:
-            state = await log.state(self.room.subject.live)
+            state = await self.room.state()
         except log.Gone:
-            return await self._end(REMOVED, "the document is no longer there")
+            return  # the room looks why, and ends this socket with the reason
         except AWAY:
             return await self.close(TRY_LATER)
         try:
@@ -235,7 +235,7 @@ class Socket(Member):
         self._watch = asyncio.create_task(self._recheck_each_minute())
 
     async def _missing(self, seq: int) -> log.Tail:
-        return await log.since(self._consumer.room.subject.live, seq)
+        return await self._consumer.room.since(seq)
 
     def say(self, frame: dict[str, Any]) -> None:
         self._outbox.put(json.dumps(frame))

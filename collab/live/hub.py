@@ -17,7 +17,7 @@ from channels.layers import get_channel_layer
 
 from ..events import user_group, workspace_group
 from . import groups
-from .room import Member, Room, Subject
+from .room import GENERATION, Member, Room, Subject
 
 log = logging.getLogger("memvid.live")
 PATIENCE, PAUSE = 3.0, 2.0  # seconds for an answer of the channel layer, and before trying again
@@ -44,6 +44,9 @@ class Hub:
     async def inside(self, subject: Subject, member: Member) -> AsyncIterator[Room]:
         """In the document's room; raises Full when too many are."""
         room = self.rooms.get(subject.live)
+        if room is not None and room.generation < subject.generation:
+            room.end_all(GENERATION)  # it had not heard of that yet; who comes now gets another one
+            room = None
         if room is None:
             room = self.rooms[subject.live] = Room(subject, self.publish)
         wanted = [groups.live_group(subject.live), workspace_group(subject.workspace)]
@@ -57,8 +60,9 @@ class Hub:
                 room.leave(member)
                 self._listen(wanted, -1)
         finally:
-            if not room.members and self.rooms.get(subject.live) is room:
-                del self.rooms[subject.live]
+            if not room.members:
+                if self.rooms.get(subject.live) is room:
+                    del self.rooms[subject.live]
                 room.close()
 
     def publish(self, message: dict[str, Any]) -> None:

@@ -45,7 +45,8 @@ STATE = """
 SELECT d.generation, d.head_seq, d.projected_seq, d.projected_commit, d.projected_at, d.snapshot,
     (SELECT array_agg(u.payload ORDER BY u.seq) FROM collab_liveupdate AS u
      WHERE u.live_id = d.id AND u.seq > d.snapshot_seq)
-FROM collab_livedocument AS d WHERE d.id = %(live)s
+FROM collab_livedocument AS d
+WHERE d.id = %(live)s AND d.generation = coalesce(%(generation)s::bigint, d.generation)
 """
 SINCE = """
 SELECT d.head_seq, d.projected_seq, d.projected_commit, d.projected_at,
@@ -53,7 +54,7 @@ SELECT d.head_seq, d.projected_seq, d.projected_commit, d.projected_at,
     (SELECT array_agg(u.payload ORDER BY u.seq) FROM collab_liveupdate AS u WHERE u.live_id = d.id AND u.seq > %(seq)s)
 FROM collab_livedocument AS d
 LEFT JOIN collab_liveupdate AS oldest ON oldest.live_id = d.id AND oldest.seq = %(seq)s + 1
-WHERE d.id = %(live)s
+WHERE d.id = %(live)s AND d.generation = %(generation)s
 """
 
 
@@ -138,15 +139,17 @@ def _stored(rows: list[Any], entries: Sequence[Entry]) -> dict[UUID, Stored]:
     return found
 
 
-async def state(live: UUID) -> State:
+async def state(live: UUID, generation: int) -> State:
     """Raises Gone."""
+    values = {"live": live, "generation": generation}
     async with pool.connection() as database:
-        return _state(await (await database.execute(STATE, {"live": live}, binary=True)).fetchone())
+        return _state(await (await database.execute(STATE, values, binary=True)).fetchone())
 
 
 def state_now(live: UUID) -> State:
+    """Of the generation that it has now."""
     with django.cursor() as cursor:
-        cursor.execute(STATE, {"live": live})
+        cursor.execute(STATE, {"live": live, "generation": None})
         return _state(cursor.fetchone())
 
 
@@ -157,18 +160,19 @@ def _state(row: Any) -> State:
     return State(generation, head, Projected(*projected), merged([snapshot, *(tail or ())]))
 
 
-async def since(live: UUID, seq: int) -> "Tail":
+async def since(live: UUID, generation: int, seq: int) -> "Tail":
     """The updates after `seq` as one. Raises Gone.
 
     Where compaction has put some of them into the snapshot, the whole state: applying it twice does no harm.
     """
+    values = {"live": live, "generation": generation, "seq": seq}
     async with pool.connection() as database:
-        row = await (await database.execute(SINCE, {"live": live, "seq": seq}, binary=True)).fetchone()
+        row = await (await database.execute(SINCE, values, binary=True)).fetchone()
     if row is None:
         raise Gone
     head, *projected, compacted, tail = row
     if compacted:
-        whole = await state(live)
+        whole = await state(live, generation)
         return Tail(whole.head, whole.update, whole.projected)
     return Tail(head, merged(tail or ()), Projected(*projected))
 

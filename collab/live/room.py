@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -101,6 +101,23 @@ class Room:
     def close(self) -> None:
         for task in self._tasks:
             task.cancel()
+
+    # -- reading the log
+
+    async def state(self) -> log.State:
+        """Raises log.Gone, and looks at what became of the document then: everybody is told."""
+        return await self._read(log.state(self.subject.live, self.generation))
+
+    async def since(self, seq: int) -> log.Tail:
+        """Likewise."""
+        return await self._read(log.since(self.subject.live, self.generation, seq))
+
+    async def _read(self, reading: Awaitable[Any]) -> Any:
+        try:
+            return await reading
+        except log.Gone:
+            self.look_again()
+            raise
 
     # -- writing
 
@@ -245,7 +262,7 @@ class Room:
             except AWAY as error:
                 logger.warning("updates of %s wait for the database: %s", self.subject.live, error)
             except log.Gone:
-                self.look_again()
+                pass  # everybody is told by the heartbeat
             except Exception:
                 logger.exception("updates of %s were not handed on", self.subject.live)
             await asyncio.sleep(WINDOW)
@@ -271,7 +288,7 @@ class Room:
         while (piece := self._heard.pop(self.sent + 1 + len(pieces), None)) is not None:
             pieces.append(piece)
         if first + len(pieces) <= self._head:  # a gap: something was not heard, or too long for a hint
-            last, update, _ = await log.since(self.subject.live, self.sent)
+            last, update, _ = await self.since(self.sent)
             pieces = [(update, None)]
         else:
             last = self._head
@@ -297,6 +314,8 @@ class Room:
             self._look.clear()
             try:
                 await self._look_at_row()
+            except log.Gone:
+                pass  # since a moment ago: the next look is at once
             except AWAY as error:
                 logger.warning("document %s: no heartbeat, the database is away: %s", self.subject.live, error)
             except Exception:
@@ -308,10 +327,10 @@ class Room:
         async with pool.connection() as database:
             row = await (await database.execute(BEAT, [self.subject.live])).fetchone()
         if row is None or not row[5]:
-            return self._end_all(REMOVED)
+            return self.end_all(REMOVED)
         generation, head, *projected, _ = row
         if generation != self.generation:
-            return self._end_all(GENERATION)
+            return self.end_all(GENERATION)
         self._head = max(self._head, head)
         self.projected = log.Projected(*projected)
         await self._hand_on()
@@ -319,7 +338,7 @@ class Room:
         for member in self.members:
             member.tell(frame)
 
-    def _end_all(self, code: int) -> None:
+    def end_all(self, code: int) -> None:
         for member in list(self.members):
             member.end(code)
 

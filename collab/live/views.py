@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from . import log, presence, seeding, wire
 from . import rights as rules
 from .hub import hub
-from .room import AWAY, Full, Member, Room
+from .room import AWAY, Full, Member, Room, Subject
 from .updates import check
 
 LONGEST_WAIT, MOST_UPDATES = 20.0, 200
@@ -59,6 +59,8 @@ async def live(request: HttpRequest, pk: UUID, number: int) -> JsonResponse:
         return _error(429, str(error))
     except AWAY:
         return _error(503, "the database is away: nothing was stored, try again")
+    except log.Gone:
+        return _error(409, NEW_GENERATION)
 
 
 def _error(status: int, reason: str) -> JsonResponse:
@@ -79,13 +81,15 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
         raise Refused(403, "you may read this document, not change it")
     waiter = Waiter(user.pk)
     async with hub().inside(subject, waiter) as room:
+        if room.generation != subject.generation:
+            raise log.Gone  # since a moment ago
         saved, refused = await _store(room, waiter, updates)
         if not updates and since is not None and wait > 0:
-            await _await_news(subject.live, since, min(wait, LONGEST_WAIT), waiter)
+            await _await_news(subject, since, min(wait, LONGEST_WAIT), waiter)
             found, _ = await sync_to_async(_look)(user, pk, number)  # it may have been taken away meanwhile
     return {
         "generation": subject.generation, "may_write": found.may_write, "you": presence.person(user),
-        "saved": saved, "refused": refused, **await _state(subject.live, since, asked.get("vector")),
+        "saved": saved, "refused": refused, **await _state(subject, since, asked.get("vector")),
     }  # fmt: skip
 
 
@@ -120,10 +124,7 @@ async def _store(room: Room, waiter: Waiter, updates: list[Any]) -> tuple[list[A
             entries.append(await _checked(room, waiter.user, one))
         except ValueError as error:
             refused.append({"id": one["id"], "reason": str(error)})
-    try:
-        stored = await room.append(entries, None) if entries else {}
-    except log.Gone:
-        raise Refused(409, NEW_GENERATION) from None
+    stored = await room.append(entries, None) if entries else {}
     return [{"id": str(message), "seq": done.seq} for message, done in stored.items()], refused
 
 
@@ -135,25 +136,22 @@ async def _checked(room: Room, user: int, one: dict[str, Any]) -> log.Entry:
     return log.Entry(UUID(one["id"]), update, user)
 
 
-async def _await_news(live: UUID, since: int, wait: float, waiter: Waiter) -> None:
+async def _await_news(subject: Subject, since: int, wait: float, waiter: Waiter) -> None:
     """The request's connection goes back to the pool meanwhile: a few who wait would have all of them."""
     await sync_to_async(connections.close_all)()
-    if (await log.since(live, since)).head <= since:
+    if (await log.since(subject.live, subject.generation, since)).head <= since:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await waiter.news.wait()
 
 
-async def _state(live: UUID, since: int | None, vector: str | None) -> dict[str, Any]:
-    try:
-        if since is None:
-            state = await log.state(live)
-            update = state.missing(wire.bytes_of(vector) if vector else None)
-        else:
-            state = await log.since(live, since)
-            update = state.update if state.head > since else None
-    except log.Gone:
-        raise Refused(404, "there is no such document") from None
+async def _state(subject: Subject, since: int | None, vector: str | None) -> dict[str, Any]:
+    if since is None:
+        state = await log.state(subject.live, subject.generation)
+        update = state.missing(wire.bytes_of(vector) if vector else None)
+    else:
+        state = await log.since(subject.live, subject.generation, since)
+        update = state.update if state.head > since else None
     return {
         "head": state.head, "update": b64encode(update).decode() if update else None,
         "projected": state.projected.shown(),

@@ -113,6 +113,21 @@ test("a text begun anew leaves the old one as a draft and takes nothing of it", 
   await until(() => again.text.toString() === "new");
 });
 
+test("nor does it where the server answers without having looked at the generation", async () => {
+  server.write("old ");
+  const session = await open();
+  await until(() => chip(session) === "saved");
+  server.reachable = false;
+  server.cut();
+  type(session, "whale");
+  await until(() => chip(session) === "device");
+  [server.generation, server.log, server.reachable, server.looks] = [2, [], true, false];
+  server.write("new");
+  await until(() => chip(session) === "reload");
+  assert.equal(device.aside[0].text, "old whale");
+  assert.equal(server.text, "new");
+});
+
 test("edits of somebody whose login ran out go on their way after the next one", async () => {
   const session = await open();
   await until(() => chip(session) === "saved");

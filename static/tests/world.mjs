@@ -14,6 +14,7 @@ export class Server {
   silent = () => false; // takes an edit and forgets it, without an answer
   mute = () => false; // stores it, and the answer is lost
   reachable = true;
+  looks = true; // whether a page of another generation is sent away
 
   get whole() {
     return this.log.length ? Y.mergeUpdates(this.log.map(({ update }) => update)) : new Uint8Array([0, 0]);
@@ -54,7 +55,7 @@ export class Server {
   }
 
   join(line, { generation, vector }) {
-    if (generation && generation !== this.generation) return line.end(4409);
+    if (this.looks && generation && generation !== this.generation) return line.end(4409);
     this.lines.add(line);
     line.tell({
       type: "joined", generation: this.generation, head: this.log.length, may_write: this.mayWrite,

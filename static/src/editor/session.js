@@ -145,6 +145,7 @@ export class Session extends ObservableV2 {
   }
 
   _joined({ generation, head, may_write, you, vector, update, awareness, projected }) {
+    if (![null, generation].includes(this.generation)) return this.#stop("generation"); // nothing of it is merged
     Object.assign(this, { generation, head, you, projected });
     this.#copied = false;
     this.#take(update);

@@ -83,7 +83,7 @@ class Together(RuleBasedStateMachine):
 
     async def _open(self, process: int) -> room.Room:
         """Hints of one process are for the others, when the test says so."""
-        head = (await log.state(self.live.pk)).head
+        head = (await log.state(self.live.pk, self.live.generation)).head
         subject = room.Subject(self.live.pk, self.memory.pk, 1, self.memory.workspace_id, self.live.generation, head)
 
         def publish(message: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ class Together(RuleBasedStateMachine):
         self._leave(page)
         page.room = where
         where.enter(page)
-        state = await log.state(self.live.pk)
+        state = await log.state(self.live.pk, self.live.generation)
         page.doc.apply_update(state.missing(page.doc.get_state()))
         page.last = state.head
 

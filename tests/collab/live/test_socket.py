@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.models import F
 from django.test import Client
 from pycrdt import Array, Doc, Map, Text
 
@@ -189,6 +190,37 @@ def test_another_generation_is_not_merged(memory, alice):
         await old.connect(alice)
         await old.send({"type": "join", "generation": 1, "vector": None, "client": 5})
         assert await old.closed() == 4409
+
+    run(story)
+
+
+def test_a_room_that_has_not_heard_of_another_generation_is_not_joined(memory, alice, bob, bobs):
+    """Somebody stays connected, and the hint is lost."""
+
+    async def story():
+        there, back, new = Browser(memory), Browser(memory), Browser(memory)
+        await there.join(alice)
+        old = there.generation
+        await LiveDocument.objects.aupdate(generation=F("generation") + 1)
+        await back.connect(bob)
+        await back.send({"type": "join", "generation": old, "vector": None, "client": 5})
+        assert await back.closed() == 4409
+        assert await there.closed() == 4409
+        await new.join(alice)
+        assert new.generation == old + 1
+        assert await new.type(0, "Moby ")
+
+    run(story)
+
+
+def test_a_page_that_joins_once_more_after_its_text_began_anew_is_sent_away(memory, alice):
+    async def story():
+        page = Browser(memory)
+        await page.join(alice)
+        await LiveDocument.objects.aupdate(generation=F("generation") + 1)
+        await page.send({"type": "join", "generation": page.generation, "vector": None, "client": page.doc.client_id})
+        assert await page.closed() == 4409
+        assert "joined" not in [frame["type"] for frame in page.frames]
 
     run(story)
 
