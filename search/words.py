@@ -28,7 +28,7 @@ TELLING = 0.3  # of the rarest word's rarity: what a word needs to be marked
 SIMILAR = 0.6  # what a similar word counts, against the word itself
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„«»‟", '"'))
-_PARTS = re.compile(r'(-?)"([^"]*)"?|(\S+)')
+_PARTS = re.compile(r'(-?)"([^"]*)"|(\S+)')  # a mark that is not closed is punctuation: a phrase is still being typed
 
 
 @dataclass(frozen=True)

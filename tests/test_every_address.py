@@ -155,7 +155,7 @@ def test_nonsense(route, is_expression, rows, alice, settings, monkeypatch):
     address, random, likely = _address(route, is_expression), Random(route), _likely()
     form = "application/x-www-form-urlencoded"
     inside, outside = Sender(alice), Sender(None)
-    for value in [*random.sample(VALUES, 2), None]:
+    for value in [random.choice(VALUES), None]:
         said = _query(random, value, likely)
         htmx = random.choice([{}, {"HX-Request": "true"}])
         alone = f"{random.choice(NAMES)}={quote_from_bytes(value or random.choice(VALUES))}"
@@ -165,10 +165,9 @@ def test_nonsense(route, is_expression, rows, alice, settings, monkeypatch):
     outside.send("GET", f"{address}?{_query(random, None, likely).decode()}"[:60_000])
     outside.send("POST", address, _query(random, None, likely), form)
     inside.send("GET", address, Range="bytes=9-1,x", **{"If-None-Match": "\xff", "If-Modified-Since": "never"})
-    for body in random.sample(BODIES, 2):
-        inside.send("POST", address, body, "multipart/form-data; boundary=x")
+    inside.send("POST", address, random.choice(BODIES), "multipart/form-data; boundary=x")
     odd = [json.dumps(dict.fromkeys(NAMES, value)).encode() for value in ODD]
-    for body in random.sample([*JSON, *odd], 4):
+    for body in random.sample([*JSON, *odd], 3):
         inside.send("POST", address, body, "application/json", Accept="application/json")
     for method in ("PUT", "DELETE", "OPTIONS", "HEAD"):
         inside.send(method, address, b"\xff")

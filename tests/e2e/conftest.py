@@ -50,7 +50,7 @@ def browser_context_args(browser_context_args: dict) -> dict:
     return {**browser_context_args, "viewport": {"width": 1280, "height": 900}}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(django_db_setup, django_db_blocker) -> Iterator[str]:
     """The address of the running site; its worker must not take the jobs of other tests."""
     facts = connection.settings_dict

@@ -110,8 +110,8 @@ def test_no_query_is_too_odd(client, alice, rows_once, query):
 @pytest.mark.parametrize("url", ["/search/", "/search/quick/", "/search/export/csv/", "/search/passages/1/around/"])
 def test_noise_in_every_part_of_the_address(client, alice, rows_once, url):
     client.force_login(alice)
-    for name in (*SearchForm.base_fields, "q", "before", "after"):
-        for value in NOISE:
+    for place, name in enumerate((*SearchForm.base_fields, "q", "before", "after")):
+        for value in NOISE[place % 3 :: 3]:
             assert client.get(url, {"q": "whale", name: value}).status_code in (200, 400, 404), (name, value)
 
 

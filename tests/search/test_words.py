@@ -150,6 +150,12 @@ def test_quotation_marks_of_a_pasted_text_are_only_punctuation(rows, alice):
     assert search(alice, '"not there" -whale ' + "whale " * 20, mode="keyword").hits
 
 
+@pytest.mark.parametrize("query", ['"whale captain', 'captain "his whale and', 'a 24" whale captain', "“whale captain"])
+def test_so_is_a_quotation_mark_that_nothing_closes(rows, alice, query):
+    rows({"a.txt": ["a captain and his whale"]})
+    assert search(alice, query, mode="keyword").hits
+
+
 @pytest.mark.parametrize(
     ("excluded", "gone"),
     [

@@ -15,7 +15,7 @@ from memories.engine.memory import Memory
 
 from .making import boxes_of, make, prose, source
 
-NEAR, STRIDE = 64, 7  # bytes
+NEAR, STRIDE = 24, 23  # bytes
 FIRST, SECOND = {"a.txt": prose(3000)}, {"a.txt": prose(3000), "b.txt": prose(1200, 2)}
 
 

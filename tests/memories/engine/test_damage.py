@@ -37,7 +37,7 @@ def read_all(memory: Memory) -> dict[str, str]:
     return {document.path: memory.text(document.number) for document in memory.documents()}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_harmless_or_reported(whole, tmp_path, data):
     raw = bytearray(whole.read_bytes())

@@ -158,18 +158,23 @@ def test_an_index_cannot_name_a_folder_to_load(embedder):
         embedder.other(str(get_model_path()))
 
 
-def test_loading_opens_no_connection():
+def test_loading_opens_no_connection(cross_encoder):
+    """Nor does a re-ranking model."""
     program = (
-        "import socket\n"
+        "import socket, sys\n"
         "def refuse(*arguments): raise AssertionError(f'a connection to {arguments}')\n"
         "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
         "from search.engine.embedder import Embedder, ModelMissing\n"
         "print(Embedder.load().embed(['a']).shape)\n"
         "try: Embedder.load('no/such-model')\n"
         "except ModelMissing: print('missing')\n"
+        "from search.engine.reranker import Reranker, RerankerMissing\n"
+        "print(len(Reranker.load(sys.argv[1]).scores([('a', 'b')])))\n"
+        "try: Reranker.load('no/such-model')\n"
+        "except RerankerMissing: print('missing')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.split("\n")[:2] == ["(1, 384)", "missing"], done.stderr
+    done = subprocess.run([sys.executable, "-c", program, cross_encoder], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["(1, 384)", "missing", "1", "missing"], done.stderr
     assert done.stderr == ""
 
 

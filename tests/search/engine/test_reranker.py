@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -64,20 +62,6 @@ def test_a_folder_that_is_not_whole_is_a_missing_model(cross_encoder, tmp_path):
     (folder / "config.json").write_text(json.dumps([]))
     with pytest.raises(RerankerMissing, match="holds no whole model"):
         Reranker.load(str(folder))
-
-
-def test_loading_opens_no_connection(cross_encoder):
-    program = (
-        "import socket, sys\n"
-        "def refuse(*arguments): raise AssertionError(f'a connection to {arguments}')\n"
-        "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
-        "from search.engine.reranker import Reranker, RerankerMissing\n"
-        "print(len(Reranker.load(sys.argv[1]).scores([('a', 'b')])))\n"
-        "try: Reranker.load('no/such-model')\n"
-        "except RerankerMissing: print('missing')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, cross_encoder], capture_output=True, text=True)
-    assert done.stdout.split() == ["1", "missing"] and done.stderr == "", done.stderr
 
 
 # -- in one memory
