@@ -1,46 +1,19 @@
 """Writing together in real browsers: at once, without network, without rights, without websockets, on a phone."""
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.db.models import F
 from playwright.sync_api import expect
-from psycopg.conninfo import make_conninfo
 
 from collab.models import LiveDocument, Membership, Role
-from memories import jobs
-from memories.models import Commit, Job, Memory
-from tests.running import web
-from tests.stores import FOLDER
+from memories.models import Commit, Memory
 
 from .editing import Line, Problems, expect_lines, expect_state, lines_of, opened, write
 
 TEXT = "# Whales\n\nThe white whale swims.\n"
-
-
-@pytest.fixture(scope="module")
-def site(django_db_setup, django_db_blocker) -> Iterator[str]:
-    """The web process alone: nothing here waits for a worker."""
-    facts = connection.settings_dict
-    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    environment = {
-        "DATABASE_URL": make_conninfo(**{name: facts[key] for name, key in names.items() if facts[key]}),
-        "MEMVID_DATA_DIR": str(settings.MEMVID_DATA_DIR),
-        "SECRET_KEY": settings.SECRET_KEY,
-    }
-    with web(environment, FOLDER / "editor.log") as (base, _):
-        yield base
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-            [facts["NAME"]],
-        )
 
 
 @pytest.fixture
@@ -159,25 +132,11 @@ def test_commit_now_brings_the_text_into_the_video_with_a_message(log_in, anothe
     here.get_by_label("What was done").fill("Two facts")
     with here.expect_response(re.compile("/commit/$")):
         here.get_by_role("button", name="Commit", exact=True).click()
-    expect(here.locator("[data-part=commit-note]")).to_have_text("Writing it into the video…")
-    with ThreadPoolExecutor(1) as worker:
-        worker.submit(work_on, memory).result()
     for page in (here, there):
-        expect(page.locator("[data-part=projected]")).to_contain_text(
-            "All of it is in the video (commit 2", timeout=15_000
-        )
+        expect(page.locator("[data-part=projected]")).to_contain_text("All of it is in the video (commit 2")
     expect(here.locator("[data-part=commit-note]")).to_be_empty()
     commit = Commit.objects.get(memory=memory, number=2)
     assert (commit.message, commit.author) == ("Two facts", "Alice, Charlie")
-
-
-def work_on(memory: Memory) -> None:
-    """The worker's part, in a thread without an event loop."""
-    job = memory.jobs.get(kind=Job.Kind.LIVE)
-    jobs.run(job.pk)
-    job.refresh_from_db()
-    connection.close()
-    assert job.state == Job.State.DONE, job.reason
 
 
 def test_a_reader_sees_and_cannot_write(log_in, another, alice, bob, address):
