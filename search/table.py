@@ -4,6 +4,7 @@ What a segment of postings says never changes, so it is kept between searches: i
 that were asked for. Which segments a search reads is asked anew each time, with the rights in the query.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from .postings import split
 KEPT = 96 << 20  # bytes of columns and postings
 MANY = 0.3  # of the chunks of a segment
 FEW = 4_000  # postings that come along when they are counted: a rare word is looked for in any case
-AGAIN = 2  # times that a search is done once more: merges are seldom, and a person waits
+PAUSES = (0.0, 0.02, 0.1, 0.3)  # seconds before a search is done once more: merges are seldom, and a person waits
 NEVER = np.iinfo(np.uint32).max  # the commit that removed a present chunk
 P, Result = ParamSpec("P"), TypeVar("Result")
 
@@ -47,9 +48,10 @@ def steady(search: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(search)
     def again(*args: P.args, **options: P.kwargs) -> Result:
-        for _ in range(AGAIN):
+        for pause in PAUSES:
             with suppress(Moved):
                 return search(*args, **options)
+            time.sleep(pause)
         return search(*args, **options)
 
     return again

@@ -1,7 +1,7 @@
 """Asking: conversations of one person, answered as a stream where scripts run and as a page where they do not."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -43,7 +43,7 @@ def ask(request: HttpRequest) -> HttpResponseBase:
     pk = form.cleaned_data["memory"]
     memory = access.memory_read(request, pk) if pk else None
     question = form.cleaned_data["question"]
-    return _answered(request, asking.new_conversation(request.user, workspace, memory, question), question)
+    return _answered(request, partial(asking.new_conversation, request.user, workspace, memory, question), question)
 
 
 @login_required
@@ -58,7 +58,7 @@ def conversation(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     if found.turns.count() >= conversations.MOST_TURNS:
         form.add_error("question", "This conversation is full: start a new one.")
         return _refused(request, form, "conversation", found.pk)
-    return _answered(request, found, form.cleaned_data["question"])
+    return _answered(request, lambda: found, form.cleaned_data["question"])
 
 
 @login_required
@@ -137,28 +137,34 @@ def _refused(request: HttpRequest, form: AskForm, otherwise: str, *args: Any) ->
     return redirect(otherwise, *args)
 
 
-def _answered(request: HttpRequest, found: Conversation, question: str) -> HttpResponseBase:
+def _answered(request: HttpRequest, conversation: Callable[[], Conversation], question: str) -> HttpResponseBase:
+    """`conversation` makes a new one in the moment of its question: whoever stops before leaves nothing."""
     if not _wants_stream(request):
-        turn = async_to_sync(_whole)(request.user, found, question)
-        return redirect(f"{reverse('conversation', args=[found.pk])}#turn-{turn}")
-    response = StreamingHttpResponse(_stream(request, found, question), content_type=STREAM)
+        turn = async_to_sync(_whole)(request.user, conversation, question)
+        return redirect(f"{reverse('conversation', args=[turn.conversation_id])}#turn-{turn.pk}")
+    response = StreamingHttpResponse(_stream(request, conversation, question), content_type=STREAM)
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # a proxy that collects pieces would hold the words back
     return response
 
 
-async def _whole(user: Any, found: Conversation, question: str) -> int:
-    turn, retrieved = await in_database(asking.begin, user, found, question)
+async def _whole(user: Any, conversation: Callable[[], Conversation], question: str) -> Turn:
+    turn, retrieved = await in_database(_begun, user, conversation, question)
     draft = Draft()
     async for event in asking.answer(retrieved, question):
         draft.take(event)
     await in_database(partial(asking.keep, whole=True), turn, draft)
-    return turn.pk
+    return turn
 
 
-async def _stream(request: HttpRequest, found: Conversation, question: str) -> AsyncIterator[str]:
+def _begun(user: Any, conversation: Callable[[], Conversation], question: str) -> tuple[Turn, asking.Found]:
+    return asking.begin(user, conversation(), question)
+
+
+async def _stream(request: HttpRequest, conversation: Callable[[], Conversation], question: str) -> AsyncIterator[str]:
     """One JSON object a line. What was said is kept also when the reader goes away."""
-    turn, retrieved = await in_database(asking.begin, request.user, found, question)
+    turn, retrieved = await in_database(_begun, request.user, conversation, question)
+    found = turn.conversation
     yield _line(
         "begin", url=reverse("conversation", args=[found.pk]), title=found.title, turn=turn.pk, notes=turn.notes,
         sources=_links(turn), **await in_database(_around, request, found),

@@ -166,6 +166,11 @@ def test_the_stream_tells_what_the_page_shows(at, alice, books):
     assert events[0]["sources"][str(events[3]["number"])].endswith("?chunk=0")
 
 
+def test_who_stops_before_anything_was_searched_leaves_no_empty_conversation(at, alice, books):
+    stopped = at(alice).post(reverse("ask"), {"question": WHALE}, headers={"Accept": "application/x-ndjson"})
+    assert stopped.streaming and not Conversation.objects.exists()
+
+
 def test_a_model_answers_where_one_is_set_up(at, alice, books, server):
     server.script = saying("Near Japan [1]. <b>Bold</b> [x](javascript:alert(1)) [44].")
     turn = ask(at(alice), WHALE)
@@ -213,7 +218,7 @@ def test_a_reader_who_leaves_finds_what_was_said_so_far(at, alice, books, server
     conversation = asking.new_conversation(alice, books.workspace, None, WHALE)
 
     async def leave() -> None:
-        async with aclosing(_stream(request, conversation, WHALE)) as lines:
+        async with aclosing(_stream(request, lambda: conversation, WHALE)) as lines:
             async for line in lines:
                 if json.loads(line)["is"] == "cite":
                     break
