@@ -45,7 +45,7 @@ def opened(page: Page, address: str, state: str = "Saved") -> Page:
 
 
 def expect_state(page: Page, state: str) -> None:
-    expect(page.locator("[data-part=state]")).to_have_text(state, timeout=15_000)
+    expect(page.locator("[data-part=state]")).to_have_text(state)
 
 
 def write(page: Page, words: str, line: int = 2, delay: float = 0) -> None:
