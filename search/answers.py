@@ -61,6 +61,7 @@ def beside(user: Any, address: Address, document: int, limit: int) -> Answer:
 
 
 def _answer(user: Any, address: Address, limit: int, listed: Listed, fold: bool) -> Answer:
+    address = _in_time(user, address)
     if not address.like:
         return _answered(user, address, address.text, limit, listed, fold)
     like = passage(user, address.like)
@@ -74,6 +75,19 @@ def _answer(user: Any, address: Address, limit: int, listed: Listed, fold: bool)
     by_words = _answered(user, address, text, limit, replace(listed, without=like.pk), fold, without=like)
     notes = [*by_words.found.notes, f"{found.notes[0]} These share its words."]
     return replace(by_words, found=replace(by_words.found, notes=notes), like=like)
+
+
+def _in_time(user: Any, address: Address) -> Address:
+    """A commit that its memory does not have yet is its present, and the page says so."""
+    scope = address.scope
+    if not isinstance(scope.as_of, int):
+        return address
+    visible = Memory.objects.visible_to(user).present()
+    head = visible.filter(pk__in=scope.memories, head__lt=scope.as_of).values_list("head", flat=True).first()
+    if head is None:
+        return address
+    note = f"There is no commit {scope.as_of} in this memory yet: its present, commit {head}, was searched."
+    return replace(address, scope=replace(scope, as_of=None), problems=(*address.problems, note))
 
 
 def passage(user: Any, pk: int) -> Chunk | None:

@@ -110,6 +110,8 @@ def test_hits_of_the_past_lead_to_the_past(page, rows):
     assert f"{link}1" in page(q="white whale", as_of="2026-02-01")
     assert f"{link}2" in page(q="white whale", as_of="2026-04-01")
     assert f"{link}2" in page(q="white whale", memory=str(row.pk), commit=2)
+    beyond = page(q="white whale", memory=str(row.pk), commit=3)
+    assert "no commit 3 in this memory yet" in beyond and "&amp;at=" not in beyond
 
 
 def test_filters_stay_in_the_form_and_the_chips(page, rows):
