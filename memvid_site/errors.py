@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Callable
 
+import psycopg
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -44,7 +45,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         )
     if _will_pass(error):
         log.warning("%s answered with 503: %s", request.path, error)
-        what = "database" if isinstance(error, DatabaseError | InterfaceError) else "message broker"
+        what = "database" if isinstance(error, DatabaseError | InterfaceError | psycopg.Error) else "message broker"
         page = _page(
             503,
             f"The {what} is away",
@@ -93,8 +94,9 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 
 
 def _will_pass(error: BaseException | None) -> bool:
-    """Whether a store could not be reached, or could not do it just now."""
-    if isinstance(error, RedisError | BrokerError | InterfaceError):
+    """Whether a store could not be reached, or could not do it just now. psycopg's own error comes where Django closes
+    a cursor of the server."""
+    if isinstance(error, RedisError | BrokerError | InterfaceError | psycopg.OperationalError):
         return True
     if not isinstance(error, OperationalError):
         return False

@@ -12,6 +12,8 @@ from django.db.models import Q
 from django.db.models.functions import Left
 from django.utils import timezone
 
+from memories.engine import Memory as MemoryFile
+from memories.engine.errors import MemvidError
 from memories.models import Chunk, Document, Memory
 
 from . import embedding, queries
@@ -42,7 +44,8 @@ class Found:
 
 
 def new_conversation(user: Any, workspace: Any, memory: Memory | None, question: str) -> Conversation:
-    return Conversation.objects.create(user=user, workspace=workspace, memory=memory, title=title_of(question))
+    """It is stored with its first question."""
+    return Conversation(user=user, workspace=workspace, memory=memory, title=title_of(question))
 
 
 def title_of(question: str) -> str:
@@ -57,6 +60,8 @@ def digest_of(text: str) -> str:
 def begin(user: Any, conversation: Conversation, question: str) -> tuple[Turn, Found]:
     """Searches by the rights that the person has now, and notes the question."""
     found = _found(user, conversation, question)
+    if conversation._state.adding:
+        conversation.save()
     turn = Turn.objects.create(
         conversation=conversation, question=question, passages=found.places, notes=list(found.notes)
     )
@@ -128,12 +133,25 @@ def keep(turn: Turn, draft: answering.Draft, *, whole: bool) -> None:
 
 
 def _still_there(passages: list[dict[str, Any]]) -> bool:
-    """Whether every document is known to the site: one that was erased while it was quoted is not."""
+    """Whether every document is known to the site: one that was erased while it was quoted is not. While the rows of a
+    memory are made anew, its file knows."""
     wanted = {(place["memory"], place["document"]) for place in passages}
     known = Document.objects.filter(
         memory__in={memory for memory, _ in wanted}, number__in={number for _, number in wanted}
     )
-    return wanted <= {(str(memory), number) for memory, number in known.values_list("memory", "number")}
+    missing = wanted - {(str(memory), number) for memory, number in known.values_list("memory", "number")}
+    return all(_is_in_file(memory, number) for memory, number in missing)
+
+
+def _is_in_file(memory: str, number: int) -> bool:
+    being_mirrored = Memory.objects.filter(pk=memory, head=0).first()
+    if being_mirrored is None:
+        return False
+    try:
+        with MemoryFile.open(being_mirrored.path) as file:
+            return file.log.directory.record_of(number) is not None
+    except (MemvidError, OSError):
+        return False
 
 
 def choices(user: Any, workspace: Any, chosen: Memory | None, most: int = 500) -> list[Memory]:

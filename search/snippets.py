@@ -2,6 +2,7 @@
 snippet are our own."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 
 from django.utils.html import escape
@@ -111,8 +112,8 @@ def _even(text: str) -> str:
 def _window(text: str, marks: list[int]) -> tuple[int, int]:
     if len(text) <= LENGTH:
         return 0, len(text)
-    best = max(marks, key=lambda at: sum(at <= mark < at + LENGTH * 2 // 3 for mark in marks), default=0)
-    start = _beginning(text, best)
+    counts = [bisect_left(marks, at + LENGTH * 2 // 3) - place for place, at in enumerate(marks)]
+    start = _beginning(text, marks[counts.index(max(counts))] if marks else 0)
     stop = min(len(text), start + LENGTH)
     if stop < len(text) and (space := text.rfind(" ", start + LENGTH // 2, stop)) > 0:
         stop = space

@@ -28,7 +28,9 @@ TELLING = 0.3  # of the rarest word's rarity: what a word needs to be marked
 SIMILAR = 0.6  # what a similar word counts, against the word itself
 
 _QUOTES = str.maketrans(dict.fromkeys("“”„«»‟", '"'))
-_PARTS = re.compile(r'(-?)"([^"]*)"|(\S+)')  # a mark that is not closed is punctuation: a phrase is still being typed
+# A phrase begins at a mark that no word stands before, as 24" has, and ends at the next. One that is not closed is
+# punctuation: a phrase may still be being typed.
+_PARTS = re.compile(rf'(-?)[(\[{{]?(?<![^\W{tokens.UNSPACED}])"([^"]*)"|(-"[^\s"]+|[^\s"]+|")')
 
 
 @dataclass(frozen=True)

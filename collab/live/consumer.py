@@ -53,7 +53,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not self.scope["user"].is_authenticated:
             return await self.close(NOT_LOGGED_IN)
         self.user = self.scope["user"]
-        found = await self._rights()
+        try:
+            found = await self._rights()
+        except AWAY:
+            return await self.close(TRY_LATER)
         if found is None:
             return await self.close(REMOVED)
         self.found, self.may_write = found, found.may_write
@@ -75,7 +78,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 return  # it is being closed
             self._count(JOIN if handler is LiveConsumer.join else 1)
             await handler(self, frame)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except AWAY as error:  # not refused: the browser keeps what it sent, and sends it again
+            logger.warning("a frame of %s waits for the database: %s", self.memory, error)
+            await self.close(TRY_LATER)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = str(error) if isinstance(error, ValueError) and frame is not None else "it was not understood"
             await self._refuse(frame.get("id") if isinstance(frame, dict) else None, reason)
 
@@ -138,8 +144,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
             state = await self.room.state()
         except log.Gone:
             return  # the room looks why, and ends this socket with the reason
-        except AWAY:
-            return await self.close(TRY_LATER)
         try:
             missing = state.missing(vector)
         except ValueError:
@@ -175,9 +179,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
             stored = await self.room.append([entry], self.member)
         except log.Gone:
             return await self._end(GENERATION, "the document began anew since this page was opened")
-        except AWAY as error:  # not refused: the browser keeps it and sends it again
-            logger.warning("an update of %s was not stored: %s", self.room.subject.live, error)
-            return await self.close(TRY_LATER)
         self.member.say({"type": "saved", "id": message, "seq": stored[entry.message].seq})
 
     def _count(self, cost: int) -> None:

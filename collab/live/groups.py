@@ -15,11 +15,11 @@ def live_group(live: UUID) -> str:
     return f"live.{live}"
 
 
-def appended(live: UUID, first: int, updates: list[bytes]) -> dict[str, Any]:
+def appended(live: UUID, generation: int, first: int, updates: list[bytes]) -> dict[str, Any]:
     carried = updates if sum(map(len, updates)) <= MOST_CARRIED else []
     return {
-        "type": "live.appended", "live": str(live), "first": first, "last": first + len(updates) - 1,
-        "updates": carried,
+        "type": "live.appended", "live": str(live), "generation": generation, "first": first,
+        "last": first + len(updates) - 1, "updates": carried,
     }  # fmt: skip
 
 

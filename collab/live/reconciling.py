@@ -71,9 +71,15 @@ def settle(live: LiveDocument, commit: int | None) -> None:
         live.projected_seq, live.projected_state = live.writing_seq, live.writing_state
         live.projected_commit, live.projected_at = commit, live.writing_at
     live.writing_request, live.writing_state = "", None
-    live.save(update_fields=(
-        "projected_seq", "projected_state", "projected_commit", "projected_at", "writing_request", "writing_state",
-    ))  # fmt: skip
+    keep(
+        live, "projected_seq", "projected_state", "projected_commit", "projected_at", "writing_request", "writing_state"
+    )
+
+
+def keep(live: LiveDocument, *fields: str) -> bool:
+    """False, and nothing is kept, where its text began anew since: a state of another generation says nothing of it."""
+    same = LiveDocument.objects.filter(pk=live.pk, generation=live.generation)
+    return bool(same.update(**{name: getattr(live, name) for name in fields}))
 
 
 def _outside(file: MemoryFile, live: LiveDocument, thorough: bool) -> Outside | None:
@@ -121,14 +127,16 @@ def _merge(one: Outside) -> None:
     state = log.state_now(live.pk)
     present = texts.text_of(state.update)
     update, client = texts.edits(bytes(live.projected_state), one.wanted)
-    if update is not None:
+    if present == one.text:  # both were changed alike
+        live.projected_state, live.projected_seq = state.update, state.head
+    elif update is not None:
         live.projected_state = log.merged([bytes(live.projected_state), update])
         texts.store(live, update, client, None)
         if present not in (one.text, texts.text_of(live.projected_state)):
             places = len(TextDiff(present, texts.text_of(log.state_now(live.pk).update)).changes)
             _keep(live, state.head, present, one, places)
     live.projected_commit = one.commit
-    live.save(update_fields=("projected_state", "projected_commit"))
+    live.save(update_fields=("projected_state", "projected_seq", "projected_commit"))
 
 
 def _keep(live: LiveDocument, seq: int, text: str, one: Outside, places: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from . import groups, log, pool
@@ -25,7 +26,7 @@ logger = logging.getLogger("memvid.live")
 WINDOW, HEARTBEAT, FORGOTTEN = 0.05, 10.0, 40.0  # seconds; browsers say who they are each 15
 MOST_MEMBERS, MOST_OF_ONE = 100, 20  # sockets of a document, and of one person in it, in a process
 MOST_TOGETHER, MOST_BYTES_TOGETHER = 64, 4 << 20
-AWAY = (psycopg.OperationalError, PoolTimeout)
+AWAY = (psycopg.OperationalError, PoolTimeout, OperationalError, InterfaceError)
 GENERATION, REMOVED = 4409, 4404
 
 BEAT = """
@@ -164,20 +165,22 @@ class Room:
             if not future.done():
                 future.set_result({entry.message: stored[entry.message] for entry in entries})
         if new:
-            self._publish(groups.appended(self.subject.live, min(new), [new[seq] for seq in sorted(new)]))
+            self._publish(
+                groups.appended(self.subject.live, self.generation, min(new), [new[seq] for seq in sorted(new)])
+            )
 
     # -- hearing
 
     def hear(self, message: dict[str, Any]) -> None:
         """A hint of another process, or of this one, which it knows already."""
-        if message["type"] == "live.appended":
+        if message["type"] == "live.appended" and message["generation"] == self.generation:
             for seq, update in enumerate(message["updates"], message["first"]):
                 self._hear(seq, bytes(update), None)
             self._head = max(self._head, message["last"])
             self._something.set()
         elif message["type"] == "live.presence":
             self._hear_presence(message)
-        else:
+        else:  # the row has changed, or another generation has begun
             self.look_again()
 
     def _hear(self, seq: int, update: bytes, member: Member | None) -> None:

@@ -1,7 +1,7 @@
 """The text of a live document, and changing it from code: by edits, so that what people type meanwhile stays."""
 
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import transaction
 from pycrdt import Doc, Text
@@ -78,23 +78,46 @@ def store(live: LiveDocument, update: bytes, client: int, author: User | None) -
     LiveClient.objects.get_or_create(live=live, client=client)
     entry = log.Entry(uuid4(), update, author.pk if author else None)
     seq = log.append_now(live.pk, live.generation, [entry])[entry.message].seq
-    transaction.on_commit(lambda: _tell(live.pk, seq, update))
+    hint = groups.appended(live.pk, live.generation, seq, [update])
+    transaction.on_commit(lambda: send(groups.live_group(live.pk), hint))
     return seq
 
 
-def _tell(live: UUID, seq: int, update: bytes) -> None:
-    send(groups.live_group(live), groups.appended(live, seq, [update]))
-
-
 def merge(base: str, mine: str, theirs: str) -> str:
-    """Both changes of one text, as if typed at once: what either removed goes, what either added stays."""
+    """Both changes of one text, as if typed at once: what either removed goes, what either added stays. What both
+    changed alike counts once."""
     state = seeding.state_of(base)
     document = loaded(state)
-    for changed in (mine, theirs):
+    for changed in (mine, _without(_hunks(base, mine), base, theirs)):
         update, _ = edits(state, changed)
         if update is not None:
             document.apply_update(update)
     return str(document[ROOT])
+
+
+Hunk = tuple[int, int, str]  # of a text: from, to, and what stands there instead
+
+
+def _hunks(base: str, changed: str) -> list[Hunk]:
+    found: list[Hunk] = []
+    at = 0
+    for piece in pieces(base, changed):
+        size = 0 if piece.kind == ADDED else len(piece.text)
+        if piece.kind in (ADDED, REMOVED) and piece.text:
+            start, _, text = found.pop() if found and found[-1][1] == at else (at, at, "")
+            found.append((start, at + size, text + piece.text * (piece.kind == ADDED)))
+        at += size
+    return found
+
+
+def _without(known: list[Hunk], base: str, changed: str) -> str:
+    """The changed text as it would be without those changes."""
+    parts, at = [], 0
+    for start, end, text in _hunks(base, changed):
+        if (start, end, text) not in known:
+            parts += [base[at:start], text]
+            at = end
+    return "".join([*parts, base[at:]])
 
 
 def live_documents(memory: Memory) -> list[LiveDocument]:

@@ -74,9 +74,12 @@ async def _answer(request: HttpRequest, pk: UUID, number: int) -> dict[str, Any]
     asked = json.loads(request.body) if request.method == "POST" else _query(request)
     since, wait = _whole(asked, "since"), _whole(asked, "wait") or 0
     found, subject = await sync_to_async(_look)(user, pk, number)
-    if asked.get("generation") not in (None, subject.generation):
-        raise Refused(409, NEW_GENERATION)
     updates = asked.get("updates") or []
+    generation = asked.get("generation")
+    if generation is None and (updates or since is not None):
+        raise Refused(400, "name the generation that the page has: its edits and numbers are of that one")
+    if generation not in (None, subject.generation):
+        raise Refused(409, NEW_GENERATION)
     if updates and not found.may_write:
         raise Refused(403, "you may read this document, not change it")
     waiter = Waiter(user.pk)

@@ -59,6 +59,9 @@ class Model:
         return cls(base_url, name, key.strip())
 
 
+_END = object()  # of a stream, whose events may be null
+
+
 async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncIterator[str]:
     """The answer's text as it comes, without the reasoning before it. Close it (`aclosing`) to end the connection.
 
@@ -73,7 +76,7 @@ async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncItera
         chunks, patience, length = await _within(model.first, request), model.first, 0
         while True:
             chunk = await _within(min(patience, end - clock()), _next(chunks))
-            text, finished = _read(chunk) if chunk is not None else _ended(chunks)
+            text, finished = _read(chunk) if chunk is not _END else _ended(chunks)
             text = thinking.feed(text) + (thinking.close() if finished else "")
             if text:
                 text = text[: model.most_characters - length]
@@ -92,7 +95,7 @@ async def stream(model: Model, messages: Sequence[dict[str, str]]) -> AsyncItera
 
 
 async def _next(chunks: Any) -> Any:
-    return await anext(chunks, None)
+    return await anext(chunks, _END)
 
 
 async def _close(client: Any, chunks: Any) -> None:
@@ -100,7 +103,7 @@ async def _close(client: Any, chunks: Any) -> None:
     with suppress(Exception):
         if chunks is not None:
             await chunks.close()
-            while await anext(chunks, None) is not None:
+            while await anext(chunks, _END) is not _END:
                 pass
     with suppress(Exception):
         await client.close()

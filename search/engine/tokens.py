@@ -39,11 +39,11 @@ WORD = re.compile(f"[{INSIDE}]+|[{SIGNS}]")
 _INSIDE, _SIGN = re.compile(f"[{INSIDE}]"), re.compile(f"[{SIGNS}]")
 _ASCII = "\x7f"
 _ASCII_WORDS = "".join(letter if _INSIDE.match(letter) else " " for letter in map(chr, range(128)))
-_UNSPACED = (
+UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"  # CJK
 )
-_RUNS = re.compile(rf"([{_UNSPACED}][{_UNSPACED}{_MARKS}]*)|[^{_UNSPACED}]+")
+_RUNS = re.compile(rf"([{UNSPACED}][{UNSPACED}{_MARKS}]*)|[^{UNSPACED}]+")
 _PIECES = re.compile(r"[A-Z][A-Z0-9]*(?![^A-Z0-9_])|[A-Z]?[^A-Z_]+")
 _ACCENT = re.compile("[\u0300-\u036f]+")
 _SILENT_E = ("sse", "xe", "che", "she", "ze")

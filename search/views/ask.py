@@ -1,7 +1,8 @@
 """Asking: conversations of one person, answered as a stream where scripts run and as a page where they do not."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -21,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from collab.access import here
 from memories import access
 from memories.connections import in_database
+from memories.engine.errors import MemvidError
 
 from .. import asking, conversations, exporting
 from ..engine.answering import Again, Began, Draft, Note, Said
@@ -28,6 +31,7 @@ from ..forms import AskForm, AskPlace, TitleForm
 from ..models import Conversation, Turn
 
 STREAM = "application/x-ndjson"
+log = logging.getLogger("memvid.ask")
 
 
 @login_required
@@ -43,7 +47,7 @@ def ask(request: HttpRequest) -> HttpResponseBase:
     pk = form.cleaned_data["memory"]
     memory = access.memory_read(request, pk) if pk else None
     question = form.cleaned_data["question"]
-    return _answered(request, partial(asking.new_conversation, request.user, workspace, memory, question), question)
+    return _answered(request, asking.new_conversation(request.user, workspace, memory, question), question)
 
 
 @login_required
@@ -58,7 +62,7 @@ def conversation(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     if found.turns.count() >= conversations.MOST_TURNS:
         form.add_error("question", "This conversation is full: start a new one.")
         return _refused(request, form, "conversation", found.pk)
-    return _answered(request, lambda: found, form.cleaned_data["question"])
+    return _answered(request, found, form.cleaned_data["question"])
 
 
 @login_required
@@ -137,34 +141,33 @@ def _refused(request: HttpRequest, form: AskForm, otherwise: str, *args: Any) ->
     return redirect(otherwise, *args)
 
 
-def _answered(request: HttpRequest, conversation: Callable[[], Conversation], question: str) -> HttpResponseBase:
-    """`conversation` makes a new one in the moment of its question: whoever stops before leaves nothing."""
+def _answered(request: HttpRequest, found: Conversation, question: str) -> HttpResponseBase:
     if not _wants_stream(request):
-        turn = async_to_sync(_whole)(request.user, conversation, question)
-        return redirect(f"{reverse('conversation', args=[turn.conversation_id])}#turn-{turn.pk}")
-    response = StreamingHttpResponse(_stream(request, conversation, question), content_type=STREAM)
+        turn = async_to_sync(_whole)(request.user, found, question)
+        return redirect(f"{reverse('conversation', args=[found.pk])}#turn-{turn}")
+    response = StreamingHttpResponse(_stream(request, found, question), content_type=STREAM)
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # a proxy that collects pieces would hold the words back
     return response
 
 
-async def _whole(user: Any, conversation: Callable[[], Conversation], question: str) -> Turn:
-    turn, retrieved = await in_database(_begun, user, conversation, question)
+async def _whole(user: Any, found: Conversation, question: str) -> int:
+    turn, retrieved = await in_database(asking.begin, user, found, question)
     draft = Draft()
     async for event in asking.answer(retrieved, question):
         draft.take(event)
     await in_database(partial(asking.keep, whole=True), turn, draft)
-    return turn
+    return turn.pk
 
 
-def _begun(user: Any, conversation: Callable[[], Conversation], question: str) -> tuple[Turn, asking.Found]:
-    return asking.begin(user, conversation(), question)
-
-
-async def _stream(request: HttpRequest, conversation: Callable[[], Conversation], question: str) -> AsyncIterator[str]:
+async def _stream(request: HttpRequest, found: Conversation, question: str) -> AsyncIterator[str]:
     """One JSON object a line. What was said is kept also when the reader goes away."""
-    turn, retrieved = await in_database(_begun, request.user, conversation, question)
-    found = turn.conversation
+    try:
+        turn, retrieved = await in_database(asking.begin, request.user, found, question)
+    except (DatabaseError, InterfaceError, MemvidError) as error:
+        log.warning("a question was not answered: %s", error)
+        yield _line("error", text="The documents could not be searched just now: ask again in a moment.")
+        return
     yield _line(
         "begin", url=reverse("conversation", args=[found.pk]), title=found.title, turn=turn.pk, notes=turn.notes,
         sources=_links(turn), **await in_database(_around, request, found),

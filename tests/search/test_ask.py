@@ -218,7 +218,7 @@ def test_a_reader_who_leaves_finds_what_was_said_so_far(at, alice, books, server
     conversation = asking.new_conversation(alice, books.workspace, None, WHALE)
 
     async def leave() -> None:
-        async with aclosing(_stream(request, lambda: conversation, WHALE)) as lines:
+        async with aclosing(_stream(request, conversation, WHALE)) as lines:
             async for line in lines:
                 if json.loads(line)["is"] == "cite":
                     break

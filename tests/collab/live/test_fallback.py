@@ -24,23 +24,29 @@ class Polling:
     def __init__(self, memory, user):
         self.address = f"/memories/{memory.pk}/documents/1/live/"
         self.client = AsyncClient()
-        self.user, self.doc, self.head = user, Doc({"content": Text()}), None
+        self.user, self.doc, self.head, self.generation = user, Doc({"content": Text()}), None, None
 
     async def start(self):
         await sync_to_async(self.client.force_login)(self.user, "collab.accounts.Backend")
         return await self.post()
 
     async def post(self, *updates: bytes, **more):
-        body = {"updates": [{"id": str(uuid4()), "update": b64(update)} for update in updates], "since": self.head}
+        body = {
+            "updates": [{"id": str(uuid4()), "update": b64(update)} for update in updates],
+            "since": self.head,
+            "generation": self.generation,
+        }
         return self.take(await self.client.post(self.address, json.dumps(body | more), content_type="application/json"))
 
     async def ask(self, wait: int = 0):
-        return self.take(await self.client.get(f"{self.address}?since={self.head}&wait={wait}"))
+        return self.take(
+            await self.client.get(f"{self.address}?since={self.head}&wait={wait}&generation={self.generation}")
+        )
 
     def take(self, response):
         answer = response.json()
         if response.status_code == 200:
-            self.head = answer["head"]
+            self.head, self.generation = answer["head"], answer["generation"]
             if answer["update"]:
                 self.doc.apply_update(b64decode(answer["update"]))
         return response.status_code, answer
@@ -109,6 +115,8 @@ def test_rights(memory, alice, bob, charlie, bobs):
         await bobs.asave()
         assert (await reader.post(reader.edit("yes")))[0] == 200
         assert (await reader.post(generation=1))[0] == 409
+        status, answer = await reader.post(reader.edit("of which text?"), generation=None)
+        assert status == 400 and "name the generation" in answer["error"]
         response = await AsyncClient().get(reader.address)
         assert response.status_code == 401
 

@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.db import OperationalError
 from django.db.models import F
 from django.test import Client
 from pycrdt import Array, Doc, Map, Text
 
-from collab.live import log
+from collab.live import groups, log, rights, seeding, texts
 from collab.live.presence import encode
 from collab.models import LiveDocument, LiveUpdate, Role, User
 from memories import services
@@ -225,6 +227,46 @@ def test_a_page_that_joins_once_more_after_its_text_began_anew_is_sent_away(memo
     run(story)
 
 
+def test_a_page_is_shown_nothing_of_a_generation_that_is_not_its_own(memory, alice):
+    """Another process, which has heard of it, tells of an edit first."""
+
+    async def story():
+        page = Browser(memory)
+        await page.join(alice)
+        live = await LiveDocument.objects.aget()
+        await sync_to_async(seeding.begin_anew)(live.pk)
+        await live.arefresh_from_db()
+        update, _ = texts.edits((await log.state(live.pk, live.generation)).update, "call me Ahab\n")
+        stored = await log.append(live.pk, live.generation, [log.Entry(uuid4(), update, alice.pk)])
+        hint = groups.appended(live.pk, live.generation, next(iter(stored.values())).seq, [update])
+        await get_channel_layer().group_send(groups.live_group(live.pk), hint)
+        assert await page.closed() == 4409
+        assert "updates" not in [frame["type"] for frame in page.frames] and "Ahab" not in page.text
+
+    run(story)
+
+
+@pytest.mark.parametrize("place", ["rights", "subject", "binds"])
+def test_while_the_database_is_away_a_page_is_told_to_come_again(memory, alice, monkeypatch, place):
+    def away(*_):
+        raise OperationalError("the server closed the connection")
+
+    async def story():
+        page = Browser(memory)
+        if place == "binds":
+            await page.join(alice)
+        monkeypatch.setattr(rights, place, away)
+        if place == "binds":
+            other = Browser(memory)
+            await page.push(other.edit(0, "by another client"))
+        else:
+            await page.connect(alice)
+            await page.send({"type": "join", "generation": None, "vector": None, "client": 5})
+        assert await page.closed() == 4503
+
+    run(story)
+
+
 # -- who is here
 
 
@@ -322,6 +364,7 @@ BAD = [
     '{"type":"part","id":"1","index":"a","of":2,"data":""}',
     '{"type":"awareness","update":"AAAA"}',
     '{"type":"join","generation":null,"vector":"////","client":5}',
+    '{"type":"update","id":5,"update":"AAA="}',
     '{"type":"join","generation":null,"vector":null,"client":-1}',
 ]  # fmt: skip
 
