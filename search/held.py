@@ -67,20 +67,31 @@ def _reading(table: Table, rows: list[int], test: Callable[[str], bool]) -> froz
 
 def _holding(table: Table, words: Phrase) -> np.ndarray:
     """bool (rows,): which chunks hold all the words, each with all the terms that one of the languages cuts it to."""
-    languages = table.languages or [DEFAULT]
-    forms = [{tokens.whole_terms(word, language) for language in languages} - {()} for word in dict.fromkeys(words)]
-    forms = [form for form in forms if form][:MOST]
+    forms = [form for word in dict.fromkeys(words) if (form := _forms(word, table.languages or [DEFAULT]))][:MOST]
     counts = tables.counts(table, {term for form in forms for terms in form for term in terms})
     held = np.full(table.rows, bool(forms))
     for form in forms:
         if held.any():
             postings = tables.impacts(table, {term: counts[term] for terms in form for term in terms})
-            held &= np.logical_or.reduce([_with_all(table, terms, postings) for terms in form])
+            own = [_with_all(table, terms, postings, languages) for terms, languages in form.items()]
+            held &= np.logical_or.reduce(own)
     return held
 
 
-def _with_all(table: Table, terms: Iterable[str], postings: Postings) -> np.ndarray:
+def _forms(word: str, languages: Iterable[str]) -> dict[Phrase, list[str]]:
+    """The terms that it is cut to, with the languages that cut it so."""
+    found: dict[Phrase, list[str]] = {}
+    for language in languages:
+        if terms := tokens.whole_terms(word, language):
+            found.setdefault(terms, []).append(language)
+    return found
+
+
+def _with_all(table: Table, terms: Iterable[str], postings: Postings, languages: Sequence[str]) -> np.ndarray:
     held = np.ones(table.rows, bool)
+    for part in table.parts:
+        if (own := tables.speaking(part, languages)) is not None:
+            held[part.start : part.start + part.size] = own
     for term in terms:
         one = np.zeros(table.rows, bool)
         for part in table.parts:

@@ -261,7 +261,7 @@ def _hits(table: Table, ranked: _Ranked, places: dict[int, int]) -> list[Hit]:
     if not by_chunk:
         return []
     rows = {row[0]: row for row in fetch(ROWS, [snippets.LOOKED_AT, list(by_chunk), table.memories])}
-    marker = snippets.Marker(ranked.words.marked if ranked.words else ())
+    marker = snippets.Marker(ranked.words.marked if ranked.words else {})
     memories: dict[UUID, Memory] = {}
     hits = []
     for chunk, place in by_chunk.items():

@@ -3,7 +3,7 @@ snippet are our own."""
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -45,10 +45,11 @@ _vocabularies: dict[str, _Vocabulary] = {}
 
 
 class Marker:
-    """Knows which words are under the terms of a query."""
+    """Knows which words are under the terms of a query, each given with its languages; none: it is of every one."""
 
-    def __init__(self, terms: Collection[str]):
-        self._terms = frozenset(terms)
+    def __init__(self, terms: Mapping[str, Collection[str]]):
+        self._terms = terms
+        self._known: dict[str, frozenset[str]] = {}
         self._pairs = any(len(term) == 2 and tokens.is_unspaced(term) for term in self._terms)
 
     def marks(self, text: str, language: str) -> list[tuple[int, int]]:
@@ -57,11 +58,17 @@ class Marker:
         if vocabulary is None or vocabulary.is_full:
             vocabulary = _vocabularies[language] = _Vocabulary()
         found: list[tuple[int, int]] = []
-        for word in vocabulary.among(set(tokens.written(text)), self._terms, language):
+        for word in vocabulary.among(set(tokens.written(text)), self._of(language), language):
             unspaced = not word.isascii() and tokens.is_unspaced(word)
             for span in _places(word, text):
                 found += self._within(text, *span) if unspaced else [span]
         return sorted(found)
+
+    def _of(self, language: str) -> frozenset[str]:
+        if language not in self._known:
+            own = [term for term, spoken in self._terms.items() if not spoken or language in spoken]
+            self._known[language] = frozenset(own)
+        return self._known[language]
 
     def _within(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
         """Of a run without spaces: pairs that were asked for, joined where they meet; if none were, characters."""

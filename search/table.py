@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from memories.access import sql_of
 from memories.engine.errors import MemvidError
-from memories.models import Chunk, Memory
+from memories.models import Chunk, Document, Memory
 from memories.sql import fetch
 
 from .engine import bm25
@@ -76,6 +76,7 @@ class Part:
     size: int
     start: int
     columns: Columns
+    languages: tuple[str, ...]
     dead: np.ndarray | None = None  # bool (size,), or nothing is dead
 
 
@@ -188,7 +189,7 @@ def load(reach: Reach, dead: Dead | None = None) -> Table:
     if len(columns) < len(rows):
         raise Moved
     for pk, memory, head, size, total, names in rows:
-        parts.append(Part(pk, memory, head, size, start, columns[pk]))
+        parts.append(Part(pk, memory, head, size, start, columns[pk], tuple(names)))
         start, terms = start + size, terms + total
         languages |= set(names)
     removed = _removed(parts)
@@ -241,6 +242,31 @@ def _removed(parts: list[Part]) -> dict[int, np.ndarray]:
     return found
 
 
+# -- languages
+
+
+def speaking(part: Part, languages: Collection[str]) -> np.ndarray | None:
+    """bool (size,): which chunks are of a document in one of the languages; None where all are."""
+    known = [name in languages for name in part.languages]
+    if all(known):
+        return None
+    return np.array([*known, False])[_tongues(part)] if any(known) else np.zeros(part.size, bool)
+
+
+def _tongues(part: Part) -> np.ndarray:
+    """uint8 (size,): the place of each chunk's language among the part's. A document keeps its language."""
+    key = ("tongues", part.pk)
+    kept = _kept.get(key)
+    if kept is None:
+        documents, own = np.unique(part.columns.documents, return_inverse=True)
+        names = dict(Document.objects.filter(pk__in=documents.tolist()).values_list("pk", "language"))
+        place = {name: number for number, name in enumerate(part.languages)}
+        numbers = [place.get(names.get(document, ""), len(place)) for document in documents.tolist()]
+        kept = np.array(numbers, np.uint8)[own]
+        _kept.put(key, kept, kept.nbytes)
+    return kept
+
+
 # -- postings
 
 
@@ -283,11 +309,13 @@ class Impacts(NamedTuple):
     places: np.ndarray | None
     values: np.ndarray
 
-    def add_to(self, scores: np.ndarray, factor: np.float32) -> None:
+    def add_to(self, scores: np.ndarray, factor: np.float32, among: np.ndarray | None = None) -> None:
+        """`among`: bool, the chunks in which it counts."""
         if self.places is None:
-            scores += factor * self.values
+            scores += factor * (self.values if among is None else self.values * among)
         else:
-            scores[self.places.astype(np.intp)] += factor * self.values
+            places = self.places.astype(np.intp)
+            scores[places] += factor * (self.values if among is None else self.values * among[places])
 
     def mark(self, rows: np.ndarray) -> None:
         """Sets the rows, bool, that hold the term."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from .engine import bm25, tokens
 from .engine.fusion import Moments
 from .engine.languages import DEFAULT
 from .held import CHECKED, Without, with_phrases
-from .table import Reach, Table
+from .table import Part, Reach, Table
 
 MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
@@ -77,7 +77,7 @@ class Words:
     scores: np.ndarray
     ranking: list[int]
     moments: Moments
-    marked: frozenset[str] = frozenset()
+    marked: Mapping[str, frozenset[str]] = field(default_factory=dict)  # with their languages; none: every one
     replaced: dict[str, str] = field(default_factory=dict)
     without: Without | None = None  # what the query excludes
     only: frozenset[int] | None = None  # the rows that hold its phrases
@@ -90,7 +90,7 @@ class Words:
 
 def by_words(table: Table, asked: Asked, most: int, *, fuzzy: bool = False) -> Words:
     wanted = _Wanted(table, asked, fuzzy)
-    scores = _scores(table, wanted.weights, wanted.counts)
+    scores = wanted.scores()
     for part in table.parts:
         if part.dead is not None:
             scores[part.start : part.start + part.size][part.dead] = 0
@@ -121,12 +121,12 @@ class _Wanted:
 
     def __init__(self, table: Table, asked: Asked, fuzzy: bool):
         self._table, self._asked = table, asked
-        self._languages = table.languages or [DEFAULT]
         self.weights: Counter[str] = Counter()
         self.replaced: dict[str, str] = {}
-        forms = {word: variants(word, self._languages) for word in dict.fromkeys(asked.words)}
-        self.counts = tables.counts(table, {term for form in forms.values() for term in form})
-        standing = tables.standing(table, self.counts)
+        self._forms = Forms(dict.fromkeys(asked.words), table)
+        forms = self._forms.of_word
+        self._counts = self._forms.where(tables.counts(table, self._forms.spoken), table.parts)
+        standing = tables.standing(table, self._counts)
         there = {word: form & standing for word, form in forms.items()}
         for word in asked.words:
             self.weights.update(there[word])
@@ -135,12 +135,44 @@ class _Wanted:
             begun = asked.unfinished and not fuzzy and word == asked.words[-1]
             self._take_similar(word, forms[word], begun, replaces=not there[word])
 
-    def marked(self) -> frozenset[str]:
+    def marked(self) -> dict[str, frozenset[str]]:
         """Without the words that nearly all chunks hold, unless there are no others."""
-        rows = self._table.rows
-        rarity = {term: bm25.rarity(rows, sum(self.counts[term].values())) for term in self.weights}
+        rarity = self._rarity()
         least = max(rarity.values(), default=0) * TELLING
-        return frozenset(term for term, value in rarity.items() if value >= least)
+        spoken = self._forms.spoken
+        return {term: spoken.get(term, frozenset()) for term, value in rarity.items() if value >= least}
+
+    def scores(self) -> np.ndarray:
+        """float32 (rows,)"""
+        table, rarity, taken = self._table, self._rarity(), self._affordable()
+        found = tables.impacts(table, taken)
+        scores = np.zeros(table.rows, np.float32)
+        factor = {term: np.float32(self.weights[term] * rarity[term]) for term in taken}
+        for part in table.parts:
+            view = scores[part.start : part.start + part.size]
+            for term in taken:
+                if (part.pk, term) in found:
+                    found[part.pk, term].add_to(view, factor[term], self._forms.among(part, term))
+        return scores
+
+    def _rarity(self) -> dict[str, float]:
+        """Of a word, however its language cuts it: an ending that one of few documents has is not rare for that."""
+        totals = {term: sum(segments.values()) for term, segments in self._counts.items()}
+        rows, alike = self._table.rows, self._forms.alike
+        return {
+            term: bm25.rarity(rows, max(sum(totals.get(one, 0) for one in form) for form in alike.get(term, [{term}])))
+            for term in self.weights
+        }
+
+    def _affordable(self) -> dict[str, dict[int, int]]:
+        """The rarest terms, with the segments that hold them."""
+        totals = {term: sum(self._counts[term].values()) for term in self.weights if self._counts.get(term)}
+        budget, taken = MOST_POSTINGS + self._table.rows // 2, {}
+        for term in sorted(totals, key=totals.__getitem__):
+            if taken and budget < totals[term]:
+                break
+            taken[term], budget = self._counts[term], budget - totals[term]
+        return taken
 
     def _take_similar(self, word: str, form: frozenset[str], begun: bool, replaces: bool) -> None:
         found = self._standing(typos.beginning_with(self._table, tokens.fold(word))) if begun else []
@@ -156,29 +188,51 @@ class _Wanted:
     def _standing(self, terms: list[str]) -> list[str]:
         """Those that chunks in reach hold; where is known from then on."""
         counts = tables.counts(self._table, terms)
-        self.counts |= counts
+        self._counts |= counts
         standing = tables.standing(self._table, counts)
         return [term for term in terms if term in standing]
+
+
+class Forms:
+    """The terms that words are under in the languages of a table. A term counts in the documents of those languages
+    whose words it is cut from: "care" is not "car" for a French document beside it.
+
+    `of_word`: its terms. `spoken`: of each term the languages. `alike`: of each term the sets of one word's forms that
+    it is in.
+    """
+
+    def __init__(self, words: Iterable[str], table: Table):
+        self.of_word: dict[str, frozenset[str]] = {}
+        self.spoken: dict[str, frozenset[str]] = {}
+        self.alike: dict[str, list[frozenset[str]]] = {}
+        self._all = frozenset(table.languages or [DEFAULT])
+        for word in words:
+            self._add(word)
+
+    def _add(self, word: str) -> None:
+        under = {language: tokens.word_terms(word, language) for language in self._all}
+        self.of_word[word] = frozenset(term for terms in under.values() for term in terms)
+        for language, terms in under.items():
+            for term in terms:
+                self.spoken[term] = self.spoken.get(term, frozenset()) | {language}
+        for forms in map(frozenset, zip(*under.values(), strict=False)):
+            for term in forms:
+                self.alike.setdefault(term, []).append(forms)
+
+    def where(self, counts: dict[str, dict[int, int]], parts: Iterable[Part]) -> dict[str, dict[int, int]]:
+        """Without segments that hold a term in other languages alone."""
+        languages = {part.pk: part.languages for part in parts}
+        return {
+            term: {pk: count for pk, count in segments.items() if not self.spoken[term].isdisjoint(languages[pk])}
+            for term, segments in counts.items()
+        }
+
+    def among(self, part: Part, term: str) -> np.ndarray | None:
+        """bool (size,): the chunks in which a term counts; None for all, as for what stands for a misspelt word."""
+        spoken = self.spoken.get(term, self._all)
+        return None if spoken >= self._all else tables.speaking(part, spoken)
 
 
 def variants(word: str, languages: Iterable[str]) -> frozenset[str]:
     """The terms that a word may be under: documents of several languages cut it differently."""
     return frozenset(term for language in languages for term in tokens.word_terms(word, language))
-
-
-def _scores(table: Table, weights: Counter[str], counts: dict[str, dict[int, int]]) -> np.ndarray:
-    totals = {term: sum(counts[term].values()) for term in weights if counts.get(term)}
-    budget, taken = MOST_POSTINGS + table.rows // 2, {}
-    for term in sorted(totals, key=totals.__getitem__):
-        if taken and budget < totals[term]:
-            break
-        taken[term], budget = counts[term], budget - totals[term]
-    found = tables.impacts(table, taken)
-    scores = np.zeros(table.rows, np.float32)
-    factor = {term: np.float32(weights[term] * bm25.rarity(table.rows, totals[term])) for term in taken}
-    for part in table.parts:
-        view = scores[part.start : part.start + part.size]
-        for term in taken:
-            if (part.pk, term) in found:
-                found[part.pk, term].add_to(view, factor[term])
-    return scores

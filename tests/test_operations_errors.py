@@ -2,6 +2,7 @@
 
 import errno
 
+import psycopg
 import pytest
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.db import DataError, InterfaceError, OperationalError
@@ -27,6 +28,7 @@ def answered(error: BaseException, cause: BaseException | None = None):
     ("error", "cause", "status"),
     [
         (OperationalError("gone"), None, 503),
+        (psycopg.OperationalError("gone while a cursor was closed"), None, 503),
         (OperationalError("pool"), postgres.ConnectionFailure(), 503),
         (OperationalError("stopping"), postgres.AdminShutdown(), 503),
         (OperationalError("deadlock"), postgres.DeadlockDetected(), 503),

@@ -126,11 +126,12 @@ def _merge(one: Outside) -> None:
     live = LiveDocument.objects.select_for_update().get(pk=one.live.pk)
     state = log.state_now(live.pk)
     present = texts.text_of(state.update)
-    update, client = texts.edits(bytes(live.projected_state), one.wanted)
+    before = bytes(live.projected_state)
+    update, client = texts.edits(before, texts.unlike(texts.text_of(before), present, one.wanted))
     if present == one.text:  # both were changed alike
         live.projected_state, live.projected_seq = state.update, state.head
     elif update is not None:
-        live.projected_state = log.merged([bytes(live.projected_state), update])
+        live.projected_state = log.merged([before, update])
         texts.store(live, update, client, None)
         if present not in (one.text, texts.text_of(live.projected_state)):
             places = len(TextDiff(present, texts.text_of(log.state_now(live.pk).update)).changes)

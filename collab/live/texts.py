@@ -88,7 +88,7 @@ def merge(base: str, mine: str, theirs: str) -> str:
     changed alike counts once."""
     state = seeding.state_of(base)
     document = loaded(state)
-    for changed in (mine, _without(_hunks(base, mine), base, theirs)):
+    for changed in (mine, unlike(base, mine, theirs)):
         update, _ = edits(state, changed)
         if update is not None:
             document.apply_update(update)
@@ -110,10 +110,10 @@ def _hunks(base: str, changed: str) -> list[Hunk]:
     return found
 
 
-def _without(known: list[Hunk], base: str, changed: str) -> str:
-    """The changed text as it would be without those changes."""
-    parts, at = [], 0
-    for start, end, text in _hunks(base, changed):
+def unlike(base: str, mine: str, theirs: str) -> str:
+    """Their text as it would be without the changes that are mine too."""
+    known, parts, at = set(_hunks(base, mine)), [], 0
+    for start, end, text in _hunks(base, theirs):
         if (start, end, text) not in known:
             parts += [base[at:start], text]
             at = end

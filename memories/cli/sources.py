@@ -63,6 +63,8 @@ def _source(path: Path, which: str, entry: Any) -> "Source":
     for key in ("name", "video", "index", "description"):
         if facts.get(key) is not None and not isinstance(facts[key], str):
             raise UsageError(f"{path}: {key!r} of {which} must be a text")
+        if key in ("video", "index") and "\0" in (facts.get(key) or ""):
+            raise UsageError(f"{path}: {key!r} of {which} holds U+0000, which no name of a file can")
     tags = facts.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise UsageError(f"{path}: 'tags' of {which} must be a list of texts")

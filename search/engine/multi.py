@@ -141,8 +141,6 @@ class MultiSearch:
     def _one(self, number: int, source: Source) -> Searched:
         state = Searched(source)
         try:
-            if "\0" in str(source.path):
-                raise MemvidError("no file can have U+0000 in its name")
             with Memory.open(source.path, at=self._ask.at, config=self._config) as memory:
                 state.notes += memory.notes
                 self._take(number, memory, state)

@@ -117,6 +117,8 @@ def test_a_damaged_and_a_missing_memory_are_said_and_the_others_searched(memvid,
     ran = memvid(f"multi-search bridge {two} bad.mp4 gone.mp4")
     assert "bad.mp4: not searched: " in ran.err and "gone.mp4: not searched: " in ran.err
     assert "a.mp4: 1 of 1 chunk match" in ran.out and "bad.mp4: not searched" in ran.out
+    Path("nul.json").write_text(json.dumps([{"video": "a\0b"}, {"video": "a.mp4"}]))
+    assert "'video' of memory 1 holds U+0000" in memvid("multi-search bridge nul.json", code=2).err
     ran = memvid("multi-search bridge bad.mp4 gone.mp4 --json", code=1)
     assert ran.json["results"] == [] and all(one["error"] for one in ran.json["memories"])
 

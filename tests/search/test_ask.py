@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from memories import mirror
 from memories.models import Chunk, Document, Memory, MemoryPerson, Visibility
 from search import asking, conversations
 from search.engine.answering import INSTEAD, Draft
@@ -417,6 +419,34 @@ def test_an_answer_that_is_written_while_its_document_is_erased_is_not_kept(alic
     asking.keep(turn, replace(draft), whole=True)
     turn.refresh_from_db()
     assert turn.pieces == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_rows_of_a_memory_are_made_anew_its_file_knows_what_is_there(new_memory, alice, monkeypatch):
+    memory = new_memory({name: "\n\n".join(texts) for name, texts in BOOKS.items()})
+    real, kept = mirror.follow, []
+
+    def meanwhile(*args, **more):
+        for question, number in ((WHALE, 1), (WHALE, 99)):
+            turn = asking.begin(alice, asking.new_conversation(alice, memory.workspace, None, question), question)[0]
+            turn.passages = [{"number": 1, "memory": str(memory.pk), "document": number, "order": 0, "digest": ""}]
+            asking.keep(turn, Draft(pieces=[asking.answering.Piece("near Japan", [1])]), whole=True)
+            turn.refresh_from_db()
+            kept.append(bool(turn.pieces))
+        return real(*args, **more)
+
+    monkeypatch.setattr(mirror, "follow", meanwhile)
+    mirror.rebuild(memory)
+    assert kept == [True, False]
+
+
+def test_a_question_whose_search_fails_leaves_no_conversation_and_says_so(at, alice, books, monkeypatch):
+    def away(*_, **__):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(asking.queries, "search", away)
+    [event] = streamed(at(alice), WHALE)
+    assert event["is"] == "error" and "ask again" in event["text"] and not Conversation.objects.exists()
 
 
 def test_an_answer_whose_document_went_meanwhile_is_not_kept(alice, books, secret):

@@ -367,3 +367,46 @@ def test_the_rarest_words_are_added_up_first_and_the_rest_left_out(rows, alice, 
     rows({f"{n}.txt": ["the sea" + (" kraken" if n == 7 else "")] for n in range(20)})
     assert paths(search(alice, "the kraken", mode="keyword")) == ["7.txt"]
     assert len(search(alice, "the", mode="keyword").hits) == 20, "a word that all hold is searched when it is alone"
+
+
+PARISIAN = (
+    "Le théâtre de la ville est très beau, car il est fin et blanc. Il y a un parc, des cafés et un grand marché."
+)
+
+
+def test_a_document_of_another_language_changes_nothing_for_the_others(rows, alice):
+    """For a French one "care" is "car" and "fine" is "fin", which it holds; and "white" is "whit", which is rare."""
+    english = {
+        "good.txt": ["They took great care of the fine white whale, and of her young ones too."],
+        "car.txt": ["The toll for each car is two euros, and the fin is not one whit the less for that."],
+        "whale.txt": ["A whale was seen from the ship yesterday, and she was not small at all, they said."],
+    }
+    one = rows(english | {"fr.txt": [PARISIAN]}, name="Both")
+    assert set(one.documents.values_list("language", flat=True)) == {"english", "french"}
+    for query, expected in {
+        "care": {"good.txt", "fr.txt"}, "fine": {"good.txt", "fr.txt"}, "white": {"good.txt"},
+        "whale -care": {"whale.txt"},
+        "whale -fine": {"whale.txt"}, "car": {"car.txt", "fr.txt"},
+    }.items():  # fmt: skip
+        assert set(paths(search(alice, query, mode="keyword"))) == expected, query
+    best = search(alice, "white whale", mode="keyword").hits[0]
+    assert best.snippet.count("<mark>") == 2 and "<mark>white</mark> <mark>whale</mark>" in best.snippet
+    rows({"other.txt": ["Nobody would care for a car."]}, name="English alone")
+    assert set(paths(search(alice, "care", mode="keyword"))) == {"good.txt", "fr.txt", "other.txt"}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ('"old man"', "in a row"), ('("old man")', "in a row"), ('about:"old man"', "in a row"),
+        ('went,"old man"', "in a row"), ("'\"old man\"'", "in a row"), ('—"old man"', "in a row"),
+        ('-("old man") went', "apart"), ('-"old man" went', "apart"), ('-"old man went', "neither"),
+        ('我要"白鲸"', "白鲸"), ('a 24" man 30" old', "any"), ('old "man', "any"),
+    ],
+)  # fmt: skip
+def test_a_phrase_begins_at_a_mark_that_no_word_stands_before(rows, alice, query, expected):
+    rows({"row.txt": ["the old man went home"], "apart.txt": ["the man was old and went"], "zh1.txt": ["我要看白鲸"],
+          "zh2.txt": ["鲸白我要"]})  # fmt: skip
+    found = set(paths(search(alice, query, mode="keyword")))
+    wanted = {"in a row": {"row.txt"}, "apart": {"apart.txt"}, "any": {"row.txt", "apart.txt"}, "白鲸": {"zh1.txt"}}
+    assert found == wanted.get(expected, set())

@@ -232,6 +232,55 @@ def test_somebody_elses_commit_between_plan_and_commit_is_planned_again(memory, 
     assert len(calls) == 2 and "Ahab" in text and "Nine" in text
 
 
+def test_a_text_that_begins_anew_while_it_is_written_loses_and_doubles_nothing(
+    memory, live, alice, append, monkeypatch
+):
+    write(live, "Ishmael", "Ahab", alice)
+    real = projection.commit
+
+    def meanwhile(*args, **more):
+        made = real(*args, **more)
+        seeding.begin_anew(live.pk)
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(projection, "commit", meanwhile)
+        project(memory)
+    live.refresh_from_db()
+    append(memory, {"d/a.md": TEXT.replace("Ishmael", "Ahab").replace("Some", "Nine")})
+    project(memory)
+    live.refresh_from_db()
+    write(live, "years", "days", alice)
+    project(memory)
+    text = agree(memory, live)
+    assert text.count("Ahab") == 1 and text.count("Nine days") == 1 and "Some" not in text
+
+
+@pytest.mark.parametrize("more", ["", "And so on.\r\n"])
+def test_a_file_that_comes_again_with_the_edits_in_it_doubles_none(memory, live, alice, more):
+    write(live, "Call", "Please call", alice)
+    project(memory)
+    work(upload(memory, {"d/a.md": in_file(memory) + more.encode()}))
+    project(memory)
+    live.refresh_from_db()
+    assert agree(memory, live) == f"# Whales\n\nPlease call me Ishmael.\nSome years ago.\n{more}".replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "both"),
+    [
+        ("one a b c", "one a b c two", "one a b c two"),
+        ("a b", "a b", "a b"),
+        ("a x c", "a b c d", "a x c d"),
+        ("a x c", "a x c d", "a x c d"),
+        ("a é c", "a é c 😀", "a é c 😀"),
+        ("a b c", "b c", "b c"),
+    ],
+)
+def test_of_two_changes_what_both_did_counts_once(mine, theirs, both):
+    assert texts.merge("a b c", mine, theirs) == both
+
+
 # -- when
 
 

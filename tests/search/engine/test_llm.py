@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -116,6 +117,17 @@ def _raw(data: bytes, kind: str = "text/event-stream", **headers: str):
         handler.raw(data)
 
     return run
+
+
+def _event(text: str, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "1", "created": 1, "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+def test_an_event_that_is_null_is_not_the_end(server, model):
+    null, said = b"data: null\n\n", (_event("Near Japan [1]."), _event(" In 1819 [1]."), _event("", "stop"))
+    server.script = _raw(null + null.join(said) + b"data: [DONE]\n\n")
+    assert [(text.strip(), cites) for text, cites in pieces(ask(model))] == [("Near Japan.", [1]), ("In 1819.", [1])]
 
 
 def _silent(handler: Handler) -> None:
