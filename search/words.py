@@ -184,6 +184,7 @@ class _Wanted:
         for term in found:
             if term not in self.weights:
                 self.weights[term] = SIMILAR if not replaces else 1
+                self._forms.spoken.pop(term, None)  # whichever language it is of
 
     def _standing(self, terms: list[str]) -> list[str]:
         """Those that chunks in reach hold; where is known from then on."""

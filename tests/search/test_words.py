@@ -389,6 +389,7 @@ def test_a_document_of_another_language_changes_nothing_for_the_others(rows, ali
         "whale -fine": {"whale.txt"}, "car": {"car.txt", "fr.txt"},
     }.items():  # fmt: skip
         assert set(paths(search(alice, query, mode="keyword"))) == expected, query
+    assert "car.txt" in paths(search(alice, "fint", mode="fuzzy")), "whichever language a similar word is of"
     best = search(alice, "white whale", mode="keyword").hits[0]
     assert best.snippet.count("<mark>") == 2 and "<mark>white</mark> <mark>whale</mark>" in best.snippet
     rows({"other.txt": ["Nobody would care for a car."]}, name="English alone")
