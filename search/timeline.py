@@ -25,7 +25,7 @@ from .words import Asked, by_words
 
 MOST = 60  # passages of each way to find them
 LONGEST_TEXT = 8_000  # characters of a passage that are compared
-LONGEST_QUERY = 1_000
+LONGEST_QUERY = 1_000  # characters
 MOST_CHANGES = 12
 
 
@@ -42,10 +42,10 @@ class Found:
 @steady
 def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) -> Found:
     """`since`: changes after that moment; None: after the first passage. A past state in the scope is its end."""
-    text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())[:LONGEST_QUERY]
+    text, cut = _cleaned(text)
     asked = Asked.of(text)
     if asked is None:
-        return Found(engine.timeline([]))
+        return Found(engine.timeline([]), cut)
     visible = visible_memories(user, scope)
     # what stood at a moment says nothing about its past: the moment only ends the view, below
     table = table_of(user, replace(scope, as_of=None), ever=True)
@@ -57,7 +57,14 @@ def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) 
     if len(words) >= MOST or len(near) >= MOST:
         notes.append("Only the passages that match best are counted here.")
     line = engine.timeline(_until(kept, scope.as_of), since, MOST_CHANGES)
-    return Found(line, notes, _said(line.first, snippets.Marker(by.marked)))
+    return Found(line, cut + notes, _said(line.first, snippets.Marker(by.marked)))
+
+
+def _cleaned(text: str) -> tuple[str, list[str]]:
+    text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())
+    if len(text) <= LONGEST_QUERY:
+        return text, []
+    return text[:LONGEST_QUERY], [f"Over time only the first {LONGEST_QUERY:,} characters were searched for."]
 
 
 def _said(first: Version | None, marker: snippets.Marker) -> SafeString:

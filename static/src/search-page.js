@@ -5,7 +5,7 @@ import { tell, tellFailure } from "./messages.js";
 
 const TYPED_WAIT = 250; // milliseconds of silence after a key
 const STANDS_AFTER = 2000; // milliseconds after which a typed query counts as meant
-const LONGEST = 1001; // characters of a query that are sent: one more than are searched, so that the page says so
+const LONGEST = 4_000; // bytes of a query in an address: three headers of at most 16 kB together may name the address
 const TEXTS = ["search", "text"];
 
 let stands = true; // whether what is shown is meant, and not on its way to something else
@@ -69,7 +69,30 @@ register("search-page", (form) => {
 
 function queryOf(form) {
   const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
-  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? value.slice(0, LONGEST) : value])).toString();
+  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? bearable(value) : value])).toString();
+}
+
+// As much of a query as an address can bear. The server may write in three bytes what the browser writes in one.
+function bearable(query) {
+  const encoder = new TextEncoder();
+  let [bytes, end] = [0, 0];
+  for (const character of query) {
+    bytes += /[A-Za-z0-9 _.-]/.test(character) ? 1 : 3 * encoder.encode(character).length;
+    if (bytes > LONGEST) return query.slice(0, end);
+    end += character.length;
+  }
+  return query;
+}
+
+// Says so where the field holds more than was searched for; who reloads finds in it what was searched for.
+function noteCut(results) {
+  const query = form()?.elements.q.value ?? "";
+  const searched = Number(results.dataset.searched);
+  if (bearable(query) === query || [...query.trim().replace(/\s+/g, " ")].length <= searched) return "";
+  const note = results.querySelector("[data-cut]");
+  note.querySelector("span").textContent = `Only the first ${searched.toLocaleString("en")} characters were searched for.`;
+  note.hidden = false;
+  return note.textContent;
 }
 
 function busy(on) {
@@ -122,7 +145,7 @@ function narrowing(form) {
 
 register("search-results", (results) => {
   const data = results.dataset;
-  say(data.said);
+  say(`${data.said} ${noteCut(results)}`);
   const counts = new Map((data.counts || "").split(" ").filter(Boolean).map((one) => one.split(":")));
   for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
   const badge = document.querySelector("[data-filters-count]");

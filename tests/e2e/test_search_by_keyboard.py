@@ -156,6 +156,20 @@ def test_typing_on_keeps_the_search_that_stood(site, searching):
     expect(field).to_have_value("whale ship")
 
 
+def test_a_long_query_is_cut_at_what_an_address_bears_and_says_so(searching):
+    page = searching
+    field = page.get_by_label("Search for")
+    field.fill("whale " + "鯨" * 2_000)
+    note = page.get_by_text("Only the first 449 characters were searched for.")  # 6 bytes, and 443 times 9
+    expect(note.first).to_be_visible()
+    page.reload()
+    expect(field).to_have_value("whale " + "鯨" * 443)
+    expect(note).to_have_count(0)
+    field.fill("whale " * 600)
+    expect(page).to_have_url(re.compile(r"(whale\+){599}whale"))
+    expect(note).to_have_count(0)
+
+
 def test_the_list_grows_as_one_walks_and_ends(searching):
     page = searching
     search(page, "whale")

@@ -196,6 +196,12 @@ def test_what_was_said_first_is_shown_around_the_words_and_escaped(get, rows):
     assert len(said) < 500 and "<i>" not in said
 
 
+def test_a_query_that_is_cut_is_said_to_be(get, rows):
+    rows({"a.txt": [SHORT]})
+    note = "Over time only the first 1,000 characters were searched for."
+    assert note in get(TIME, q="bridge " * 200) and note not in get(TIME, q="bridge " * 100)
+
+
 def test_anothers_passages_are_not_counted_in_time(alice, charlie, two, theirs, get):
     found = timeline(alice, "bridge long", Scope()).line
     assert {v.memory for v in (found.first,)} <= {two[0].pk, two[1].pk} and found.total == 2
