@@ -205,9 +205,12 @@ document.addEventListener("click", (event) => {
   }
 });
 document.addEventListener("click", ({ target }) => {
-  const place = target.closest("[data-hit], [data-frame], .hit-frame")?.closest("[data-passage]")?.dataset.place;
+  const link = target.closest("[data-hit], [data-frame], .hit-frame, [data-like]");
+  const place = link?.closest("[data-passage]")?.dataset.place;
+  if (!place) return;
+  history.replaceState({ ...history.state, left: place }, ""); // where who comes back goes on
   const ticket = target.closest("#results")?.dataset.ticket;
-  if (place && ticket) settled(ticket, place);
+  if (ticket && !link.matches("[data-like]")) settled(ticket, place);
 }, true);
 
 function clear({ dataset: { clears, value } }) {
@@ -291,10 +294,22 @@ function edit({ dataset }) {
 const KEYS = { o: "[data-frame]", e: "[data-context]", c: "[data-cite]", m: "[data-like]" };
 const STOPS = "[data-hit], [data-more]"; // where the arrows go
 
+const wasLeft = (hit) => hit.closest("[data-passage]")?.dataset.place === (history.state?.left ?? null);
+
+// Unfolds the other passages of a document, or folds them; the first ones come into sight, once they are there.
+function unfold(details) {
+  const shownFirst = () => [...details.querySelectorAll(".hit-inner")].slice(0, 2).at(-1)?.scrollIntoView({ block: "nearest" });
+  details.querySelector("[data-more]").click();
+  if (!details.open) return;
+  shownFirst();
+  if (!details.querySelector("[data-passage]")) details.addEventListener("htmx:afterSettle", shownFirst, { once: true });
+}
+
 document.addEventListener("keydown", (event) => {
   if (!form() || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], .dropdown-menu.show")) return;
   const here = document.activeElement;
   const field = form().elements.q;
+  const nowhere = here === document.body;
   const writes = here.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
   const hits = [...document.querySelectorAll(STOPS)].filter(shown);
   const place = hits.findIndex((hit) => hit === here || hit.closest("[data-passage]")?.contains(here));
@@ -304,9 +319,10 @@ document.addEventListener("keydown", (event) => {
     (element?.closest("[data-passage]") ?? element)?.scrollIntoView({ block: "nearest" });
   };
   if (event.key === "ArrowDown" && hits.length && (here === field || place >= 0)) return go(hits[place + 1] ?? document.querySelector("#next a") ?? hits[place]);
+  if (event.key === "ArrowDown" && nowhere && hits.length) return go(hits.find(wasLeft) ?? hits[0]);
   if (event.key === "ArrowUp" && here.closest("#next")) return go(hits.at(-1));
   if (event.key === "ArrowUp" && place >= 0) return go(hits[place - 1] ?? field);
-  if (event.key === "Escape" && place >= 0) return go(field);
+  if (event.key === "Escape" && (nowhere || place >= 0)) return go(field);
   if (writes) return;
   if (event.key === "/") return go(field);
   if (event.key === "?") {
@@ -314,10 +330,11 @@ document.addEventListener("keydown", (event) => {
     return document.getElementById("search-help").showModal();
   }
   const key = event.key.toLowerCase();
-  const more = place >= 0 && key === "d" && hits[place].closest("[data-hits] > li")?.querySelector("[data-more]");
-  if (more) {
-    more.click();
-    return go(more);
+  const item = place >= 0 ? hits[place].closest("[data-hits] > li") : null;
+  const others = key === "d" && item?.querySelector(".hit-more");
+  if (others) {
+    go(item.querySelector("[data-hit]")); // where the keys of a passage go on working, folded or not
+    return unfold(others);
   }
   const part = place >= 0 && hits[place].closest("[data-passage]")?.querySelector(KEYS[key] ?? "none");
   if (!part) return;

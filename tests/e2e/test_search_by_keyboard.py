@@ -52,9 +52,16 @@ def test_the_other_passages_of_a_document_unfold(searching):
     expect(page.locator("#results .hit").first).to_contain_text("moby.txt")
     page.keyboard.press("ArrowDown")
     first = focused(page)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.evaluate("document.activeElement.closest('li').scrollIntoView({ block: 'end' })")
     page.keyboard.press("d")
     inner = page.locator(".hit-inner [data-passage]")
     expect(inner.first).to_be_visible()
+    expect(inner.first).to_be_in_viewport()
+    assert focused(page) == first
+    page.keyboard.press("d")
+    expect(inner.first).to_be_hidden()
+    page.keyboard.press("d")
     shown = inner.count()
     page.keyboard.press("ArrowDown")
     places = [focused(page)]
@@ -64,6 +71,25 @@ def test_the_other_passages_of_a_document_unfold(searching):
     assert len(set(places)) == shown + 1 and first not in places
     page.keyboard.press("e")
     page.keyboard.press("/")
+    assert focused(page) == "search-q"
+
+
+def test_the_keys_work_where_nothing_has_the_focus(site, searching):
+    page = searching
+    page.goto(f"{site}/search/?q=whale")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "1"
+    page.locator("#results [data-hit]").nth(3).focus()
+    left = focused(page)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/documents/"))
+    page.go_back()
+    expect(page.locator("#results .hit").first).to_be_visible()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == left
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
     assert focused(page) == "search-q"
 
 
