@@ -146,8 +146,7 @@ function narrowing(form) {
 register("search-results", (results) => {
   const data = results.dataset;
   say(`${data.said} ${noteCut(results)}`);
-  const counts = new Map((data.counts || "").split(" ").filter(Boolean).map((one) => one.split(":")));
-  for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
+  showCounts(data.counts);
   const badge = document.querySelector("[data-filters-count]");
   if (badge) {
     badge.textContent = data.filters;
@@ -164,6 +163,14 @@ register("search-results", (results) => {
   }, STANDS_AFTER);
   return () => clearTimeout(timer);
 });
+
+register("search-insight", (part) => showCounts(part.dataset.counts));
+
+// How many passages of each memory there are, beside its box among the filters.
+function showCounts(text) {
+  const counts = new Map((text || "").split(" ").filter(Boolean).map((one) => one.split(":")));
+  for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
+}
 
 register("search-more", (list) => {
   say(list.dataset.said);
