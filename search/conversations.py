@@ -19,6 +19,7 @@ from memories.engine.rewrite import ERASED, striker
 from memories.models import Chunk, Document, Memory
 
 from .asking import LONGEST, digest_of
+from .engine.citations import says
 from .models import Conversation, Turn
 
 HIDDEN = "no longer visible to you"
@@ -48,6 +49,15 @@ class Part:
     sources: tuple[Source, ...] = ()
     hidden: tuple[int, ...] = ()
     withheld: bool = False
+
+    @property
+    def unsourced(self) -> tuple[str, str, str] | None:
+        """What it claims without a source, with the blanks before and after."""
+        if self.sources or not says(self.text):
+            return None
+        said = self.text.strip()
+        before, _, after = self.text.partition(said)
+        return before, said, after
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from django.template.defaultfilters import pluralize
 from django.utils.text import slugify
 
 from memories.connections import in_database
@@ -119,7 +120,9 @@ class _Markdown:
         return f"## {row['place']}. [{_plain(row['document'])}]({row['link']})\n\n{where}\n\n{quote}\n{also}\n"
 
     def foot(self, count: int, full: bool) -> str:
-        return f"Only the first {LIMIT} passages are in this file.\n" if full else f"{count} passages.\n"
+        if full:
+            return f"Only the first {LIMIT} passages are in this file.\n"
+        return f"{count} passage{pluralize(count)}.\n"
 
 
 def _plain(text: str) -> str:

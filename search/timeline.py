@@ -4,10 +4,12 @@ Candidates are found by the words of the query and, with an embedder, by meaning
 every query.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Left
@@ -25,27 +27,31 @@ from .words import Asked, by_words
 
 MOST = 60  # passages of each way to find them
 LONGEST_TEXT = 8_000  # characters of a passage that are compared
-LONGEST_QUERY = 1_000
+LONGEST_QUERY = 1_000  # characters
 MOST_CHANGES = 12
 
 
 @dataclass(frozen=True)
 class Found:
     """`line.first` and all versions in `line` carry their Chunk row as `source`, with memory and document. `said` is
-    what `line.first` says, around the words that were asked for."""
+    what `line.first` says, around the words that were asked for; `changes` are those of `line`, each with what the
+    passage says that it added or removed. `counts`: the passages by memory. `wordless`: nothing was asked for."""
 
     line: engine.Timeline
     notes: list[str] = field(default_factory=list)
     said: SafeString = SafeString()
+    changes: list[tuple[engine.Change, SafeString]] = field(default_factory=list)
+    counts: dict[UUID, int] = field(default_factory=dict)
+    wordless: bool = False
 
 
 @steady
 def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) -> Found:
     """`since`: changes after that moment; None: after the first passage. A past state in the scope is its end."""
-    text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())[:LONGEST_QUERY]
+    text, cut = _cleaned(text)
     asked = Asked.of(text)
     if asked is None:
-        return Found(engine.timeline([]))
+        return Found(engine.timeline([]), cut, wordless=True)
     visible = visible_memories(user, scope)
     # what stood at a moment says nothing about its past: the moment only ends the view, below
     table = table_of(user, replace(scope, as_of=None), ever=True)
@@ -56,12 +62,22 @@ def timeline(user: Any, text: str, scope: Scope, since: datetime | None = None) 
     kept = [version for version in versions if engine.matches(text, version.text) or version.key in near]
     if len(words) >= MOST or len(near) >= MOST:
         notes.append("Only the passages that match best are counted here.")
-    line = engine.timeline(_until(kept, scope.as_of), since, MOST_CHANGES)
-    return Found(line, notes, _said(line.first, snippets.Marker(by.marked)))
+    seen = _until(kept, scope.as_of)
+    line, marker = engine.timeline(seen, since, MOST_CHANGES), snippets.Marker(by.marked)
+    changes = [(change, _said(None if change.words else change.new or change.old, marker)) for change in line.changes]
+    counts = Counter(version.source.memory_id for version in seen)
+    return Found(line, cut + notes, _said(line.first, marker), changes, dict(counts))
 
 
-def _said(first: Version | None, marker: snippets.Marker) -> SafeString:
-    return snippets.snippet(first.text, marker, first.source.document.language) if first else SafeString()
+def _cleaned(text: str) -> tuple[str, list[str]]:
+    text = " ".join(text.replace("\0", " ").encode("utf-8", "replace").decode().split())
+    if len(text) <= LONGEST_QUERY:
+        return text, []
+    return text[:LONGEST_QUERY], [f"Over time only the first {LONGEST_QUERY:,} characters were searched for."]
+
+
+def _said(version: Version | None, marker: snippets.Marker) -> SafeString:
+    return snippets.snippet(version.text, marker, version.source.document.language) if version else SafeString()
 
 
 def _by_meaning(table: Table, text: str) -> tuple[set[int], list[str]]:

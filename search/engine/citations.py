@@ -129,7 +129,7 @@ def add(pieces: list[Piece], one: str | int) -> None:
     """The next text or citation of an answer. A mark after nothing but spaces counts for the claim before it, and the
     full stop after a mark belongs to its claim."""
     if isinstance(one, int):
-        if len(pieces) > 1 and not pieces[-1].cites and not _says(pieces[-1].text):
+        if len(pieces) > 1 and not pieces[-1].cites and not says(pieces[-1].text):
             pieces.pop()
         if pieces:
             pieces[-1] = _cited(pieces[-1], one)
@@ -145,7 +145,7 @@ def add(pieces: list[Piece], one: str | int) -> None:
 
 def _cited(piece: Piece, number: int) -> Piece:
     if number == NOBODY:
-        return Unsourced(piece.text) if not piece.cites and _says(piece.text) else piece
+        return Unsourced(piece.text) if not piece.cites and says(piece.text) else piece
     if number not in piece.cites and len(piece.cites) < MOST_CITES:
         piece.cites.append(number)
     return piece
@@ -155,13 +155,14 @@ def _ended(piece: Piece) -> bool:
     return bool(piece.cites) or isinstance(piece, Unsourced)
 
 
-def _says(text: str) -> bool:
+def says(text: str) -> bool:
+    """Whether it claims anything: blanks and signs do not."""
     return any(c.isalnum() for c in text)
 
 
 def uncited(pieces: Sequence[Piece]) -> list[Piece]:
     """Claims that rest on nothing."""
-    return [piece for piece in pieces if not piece.cites and _says(piece.text)]
+    return [piece for piece in pieces if not piece.cites and says(piece.text)]
 
 
 def quotes(piece: Piece) -> list[str]:

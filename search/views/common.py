@@ -1,6 +1,7 @@
 """What the views of the search page share: reading its address, and the links of a passage."""
 
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
@@ -25,6 +26,11 @@ def passage_read(request: HttpRequest, pk: int) -> Chunk:
     if found is None:
         raise Http404("that passage is no longer there, or you may not see it")
     return found
+
+
+def written(counts: dict[UUID, int]) -> str:
+    """How many passages of each memory there are, as the scripts of the page read it."""
+    return " ".join(f"{memory}:{count}" for memory, count in counts.items())
 
 
 def document_link(passage: Passage) -> str:

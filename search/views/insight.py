@@ -16,7 +16,7 @@ from ..correlations import correlations, sought
 from ..engine.timeline import Bucket
 from ..engine.timeline import timeline as empty_timeline
 from ..timeline import Found, timeline
-from .common import address_of
+from .common import address_of, written
 
 # The chart, in its own units: a bar stands on BASE, removals hang below it.
 WIDTH, HEIGHT, BASE, TOP = 640, 150, 100, 8
@@ -50,7 +50,10 @@ def agreement_of(user: Any, address: Address) -> dict[str, Any]:
     kinds = [
         (kind, label, hint, [one for one in compared.found if one.kind == kind]) for kind, label, hint in KINDS
     ]  # fmt: skip
-    return {"query": address.text, "compared": compared, "kinds": kinds, "cut": _is_cut(found)}
+    return {
+        "query": address.text, "compared": compared, "kinds": kinds, "cut": _is_cut(found),
+        "wordless": found.mode == "none", "counts": written(found.counts),
+    }  # fmt: skip
 
 
 def _is_cut(found: queries.Found) -> bool:
@@ -65,6 +68,7 @@ def over_time_of(user: Any, address: Address) -> dict[str, Any]:
     return {
         "query": text, "timeline": found, "line": found.line, "chart": _chart(found.line.spread),
         "since": {"day": address.one("changed_since"), "rest": address.write(changed_since=None)},
+        "counts": written(found.counts),
     }  # fmt: skip
 
 

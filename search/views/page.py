@@ -20,7 +20,7 @@ from ..answers import Answer
 from ..forms import FURTHEST, MODE_NAMES, TYPE_NAMES, VIEW_NAMES
 from ..models import SavedSearch
 from ..queries import Found
-from .common import address_of, is_part
+from .common import address_of, is_part, written
 from .insight import agreement_of, over_time_of
 
 PAGE = 10  # the next come while one reads
@@ -102,7 +102,7 @@ def _results(request: HttpRequest, answer: Answer) -> dict[str, Any]:
         "unseen": unseen or (address.scope.memories == ()),
         "chips": address.chips(names), "offset": address.offset, "health": embedding.health(),
         "next": _next(answer),
-        "counts": " ".join(f"{memory}:{count}" for memory, count in found.counts.items()),
+        "counts": written(found.counts),
         "params": address.write(), "exact": address.write(mode="phrase"), "cleared": address.without_filters(),
         "kinds": export.NAMES.items(), "tabs": _tabs(address), "changes": _changes(address),
         "recent": [] if address.asks else querylog.recent(request.user),

@@ -9,6 +9,7 @@ const HOW = {
   extractive: "The best sentences of your documents, word for word.",
 };
 const UNTIL_THEN = { model: "Waiting for the language model…", extractive: "Looking through the documents…" };
+const SAYS = /[\p{L}\p{N}]/u; // what has none of these claims nothing
 const STOP = /^[.,;:!?。！？]+(?=\s|$)/; // after a mark it belongs to the claim before
 const BROKEN = "The connection to the server was lost: what was written so far is kept. Ask again.";
 
@@ -92,12 +93,20 @@ class Turn {
     if (!this.claim.parentNode) return;
     this.closed = true;
     const known = number in this.sources;
-    const bare = !known && this.words.data.trim() && !this.claim.querySelector(".cite");
-    this.claim.classList.toggle("is-unsourced", Boolean(bare));
+    const bare = !known && SAYS.test(this.words.data) && !this.claim.querySelector(".cite");
+    this.claim.classList.toggle("is-unsourced", bare);
+    if (bare) this.trim();
     if (!known) return;
     const link = document.createElement("a");
     Object.assign(link, { className: "cite", href: this.sources[number], textContent: number, ariaLabel: `Source ${number}` });
     this.claim.append(link);
+  }
+
+  // The mark of a claim is not drawn under the blanks around it.
+  trim() {
+    const said = this.words.data.trimStart();
+    this.claim.before(this.words.data.slice(0, this.words.data.length - said.length));
+    this.words.data = said.trimEnd();
   }
 
   fail(text) {

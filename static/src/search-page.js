@@ -5,7 +5,7 @@ import { tell, tellFailure } from "./messages.js";
 
 const TYPED_WAIT = 250; // milliseconds of silence after a key
 const STANDS_AFTER = 2000; // milliseconds after which a typed query counts as meant
-const LONGEST = 1001; // characters of a query that are sent: one more than are searched, so that the page says so
+const LONGEST = 4_000; // bytes of a query in an address: three headers of at most 16 kB together may name the address
 const TEXTS = ["search", "text"];
 
 let stands = true; // whether what is shown is meant, and not on its way to something else
@@ -69,7 +69,30 @@ register("search-page", (form) => {
 
 function queryOf(form) {
   const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
-  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? value.slice(0, LONGEST) : value])).toString();
+  return new URLSearchParams(pairs.map(([name, value]) => [name, name === "q" ? bearable(value) : value])).toString();
+}
+
+// As much of a query as an address can bear. The server may write in three bytes what the browser writes in one.
+function bearable(query) {
+  const encoder = new TextEncoder();
+  let [bytes, end] = [0, 0];
+  for (const character of query) {
+    bytes += /[A-Za-z0-9 _.-]/.test(character) ? 1 : 3 * encoder.encode(character).length;
+    if (bytes > LONGEST) return query.slice(0, end);
+    end += character.length;
+  }
+  return query;
+}
+
+// Says so where the field holds more than was searched for; who reloads finds in it what was searched for.
+function noteCut(results) {
+  const query = form()?.elements.q.value ?? "";
+  const searched = Number(results.dataset.searched);
+  if (bearable(query) === query || [...query.trim().replace(/\s+/g, " ")].length <= searched) return "";
+  const note = results.querySelector("[data-cut]");
+  note.querySelector("span").textContent = `Only the first ${searched.toLocaleString("en")} characters were searched for.`;
+  note.hidden = false;
+  return note.textContent;
 }
 
 function busy(on) {
@@ -122,9 +145,8 @@ function narrowing(form) {
 
 register("search-results", (results) => {
   const data = results.dataset;
-  say(data.said);
-  const counts = new Map((data.counts || "").split(" ").filter(Boolean).map((one) => one.split(":")));
-  for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
+  say(`${data.said} ${noteCut(results)}`);
+  showCounts(data.counts);
   const badge = document.querySelector("[data-filters-count]");
   if (badge) {
     badge.textContent = data.filters;
@@ -141,6 +163,14 @@ register("search-results", (results) => {
   }, STANDS_AFTER);
   return () => clearTimeout(timer);
 });
+
+register("search-insight", (part) => showCounts(part.dataset.counts));
+
+// How many passages of each memory there are, beside its box among the filters.
+function showCounts(text) {
+  const counts = new Map((text || "").split(" ").filter(Boolean).map((one) => one.split(":")));
+  for (const place of document.querySelectorAll("[data-count-of]")) place.textContent = counts.get(place.dataset.countOf) ?? "";
+}
 
 register("search-more", (list) => {
   say(list.dataset.said);
@@ -182,9 +212,12 @@ document.addEventListener("click", (event) => {
   }
 });
 document.addEventListener("click", ({ target }) => {
-  const place = target.closest("[data-hit], [data-frame], .hit-frame")?.closest("[data-passage]")?.dataset.place;
+  const link = target.closest("[data-hit], [data-frame], .hit-frame, [data-like]");
+  const place = link?.closest("[data-passage]")?.dataset.place;
+  if (!place) return;
+  history.replaceState({ ...history.state, left: place }, ""); // where who comes back goes on
   const ticket = target.closest("#results")?.dataset.ticket;
-  if (place && ticket) settled(ticket, place);
+  if (ticket && !link.matches("[data-like]")) settled(ticket, place);
 }, true);
 
 function clear({ dataset: { clears, value } }) {
@@ -268,10 +301,22 @@ function edit({ dataset }) {
 const KEYS = { o: "[data-frame]", e: "[data-context]", c: "[data-cite]", m: "[data-like]" };
 const STOPS = "[data-hit], [data-more]"; // where the arrows go
 
+const wasLeft = (hit) => hit.closest("[data-passage]")?.dataset.place === (history.state?.left ?? null);
+
+// Unfolds the other passages of a document, or folds them; the first ones come into sight, once they are there.
+function unfold(details) {
+  const shownFirst = () => [...details.querySelectorAll(".hit-inner")].slice(0, 2).at(-1)?.scrollIntoView({ block: "nearest" });
+  details.querySelector("[data-more]").click();
+  if (!details.open) return;
+  shownFirst();
+  if (!details.querySelector("[data-passage]")) details.addEventListener("htmx:afterSettle", shownFirst, { once: true });
+}
+
 document.addEventListener("keydown", (event) => {
   if (!form() || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], .dropdown-menu.show")) return;
   const here = document.activeElement;
   const field = form().elements.q;
+  const nowhere = here === document.body;
   const writes = here.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
   const hits = [...document.querySelectorAll(STOPS)].filter(shown);
   const place = hits.findIndex((hit) => hit === here || hit.closest("[data-passage]")?.contains(here));
@@ -281,9 +326,10 @@ document.addEventListener("keydown", (event) => {
     (element?.closest("[data-passage]") ?? element)?.scrollIntoView({ block: "nearest" });
   };
   if (event.key === "ArrowDown" && hits.length && (here === field || place >= 0)) return go(hits[place + 1] ?? document.querySelector("#next a") ?? hits[place]);
+  if (event.key === "ArrowDown" && nowhere && hits.length) return go(hits.find(wasLeft) ?? hits[0]);
   if (event.key === "ArrowUp" && here.closest("#next")) return go(hits.at(-1));
   if (event.key === "ArrowUp" && place >= 0) return go(hits[place - 1] ?? field);
-  if (event.key === "Escape" && place >= 0) return go(field);
+  if (event.key === "Escape" && (nowhere || place >= 0)) return go(field);
   if (writes) return;
   if (event.key === "/") return go(field);
   if (event.key === "?") {
@@ -291,10 +337,11 @@ document.addEventListener("keydown", (event) => {
     return document.getElementById("search-help").showModal();
   }
   const key = event.key.toLowerCase();
-  const more = place >= 0 && key === "d" && hits[place].closest("[data-hits] > li")?.querySelector("[data-more]");
-  if (more) {
-    more.click();
-    return go(more);
+  const item = place >= 0 ? hits[place].closest("[data-hits] > li") : null;
+  const others = key === "d" && item?.querySelector(".hit-more");
+  if (others) {
+    go(item.querySelector("[data-hit]")); // where the keys of a passage go on working, folded or not
+    return unfold(others);
   }
   const part = place >= 0 && hits[place].closest("[data-passage]")?.querySelector(KEYS[key] ?? "none");
   if (!part) return;

@@ -52,9 +52,16 @@ def test_the_other_passages_of_a_document_unfold(searching):
     expect(page.locator("#results .hit").first).to_contain_text("moby.txt")
     page.keyboard.press("ArrowDown")
     first = focused(page)
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.evaluate("document.activeElement.closest('li').scrollIntoView({ block: 'end' })")
     page.keyboard.press("d")
     inner = page.locator(".hit-inner [data-passage]")
     expect(inner.first).to_be_visible()
+    expect(inner.first).to_be_in_viewport()
+    assert focused(page) == first
+    page.keyboard.press("d")
+    expect(inner.first).to_be_hidden()
+    page.keyboard.press("d")
     shown = inner.count()
     page.keyboard.press("ArrowDown")
     places = [focused(page)]
@@ -64,6 +71,25 @@ def test_the_other_passages_of_a_document_unfold(searching):
     assert len(set(places)) == shown + 1 and first not in places
     page.keyboard.press("e")
     page.keyboard.press("/")
+    assert focused(page) == "search-q"
+
+
+def test_the_keys_work_where_nothing_has_the_focus(site, searching):
+    page = searching
+    page.goto(f"{site}/search/?q=whale")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "1"
+    page.locator("#results [data-hit]").nth(3).focus()
+    left = focused(page)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/documents/"))
+    page.go_back()
+    expect(page.locator("#results .hit").first).to_be_visible()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == left
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
     assert focused(page) == "search-q"
 
 
@@ -154,6 +180,24 @@ def test_typing_on_keeps_the_search_that_stood(site, searching):
     expect(field).to_have_value("whale")
     page.go_forward()
     expect(field).to_have_value("whale ship")
+
+
+def test_a_long_query_is_cut_at_what_an_address_bears_and_says_so(searching):
+    page = searching
+    field = page.get_by_label("Search for")
+    field.fill("whale " + "鯨" * 2_000)
+    note = page.locator(
+        "[data-cut]", has_text="Only the first 449 characters were searched for."
+    )  # 6 and 443 times 9 bytes
+    expect(note).to_be_visible()
+    page.reload()
+    expect(field).to_have_value("whale " + "鯨" * 443)
+    expect(note).to_have_count(0)
+    page.get_by_role("link", name="Over time").click()  # three headers name the address
+    expect(page.locator("#over-time")).to_be_visible()
+    field.fill("whale " * 600)
+    expect(page).to_have_url(re.compile(r"(whale\+){599}whale"))
+    expect(note).to_have_count(0)
 
 
 def test_the_list_grows_as_one_walks_and_ends(searching):

@@ -184,6 +184,14 @@ def test_a_model_answers_where_one_is_set_up(at, alice, books, server):
     assert "\\<b\\>Bold" in client_export(at(alice), turn, "md")
 
 
+def test_only_claims_are_marked_as_having_no_source(at, alice, books, server):
+    server.script = saying("Near Japan [1].\n\nIt is big. [44] So it ends [1].\n")
+    turn = ask(at(alice), WHALE)
+    assert turn.pieces[-1] == {"text": "\n", "cites": []}
+    html = page(at(alice), turn)
+    assert html.count("is-unsourced") == 1 and '\n\n<span class="claim is-unsourced">It is big.</span>' in html
+
+
 def client_export(client: Client, turn: Turn, kind: str) -> str:
     return client.get(reverse("conversation-export", args=[turn.conversation_id, kind])).content.decode()
 

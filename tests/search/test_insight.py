@@ -104,6 +104,19 @@ def test_a_scope_of_one_memory_compares_nothing(alice, two, get):
     assert "Search for something first" in get(AGREEMENT)
 
 
+@pytest.mark.parametrize("path", [AGREEMENT, TIME])
+def test_signs_alone_are_explained(get, two, path):
+    html = get(path, q="...")
+    assert "There is no word in this" in html and "has a match" not in html and "No passage" not in html
+
+
+@pytest.mark.parametrize("view", ["agreement", "over-time"])
+def test_the_passages_of_each_memory_are_counted_beside_the_filters(get, two, theirs, view):
+    html = get("/search/", q="bridge long", view=view)
+    counts = html.split('id="results"')[1].split('data-counts="')[1].split('"')[0]
+    assert set(counts.split()) == {f"{memory.pk}:1" for memory in two}
+
+
 @pytest.fixture
 def uneven(rows) -> tuple[Memory, Memory]:
     """The best 60 passages are all of the first; the second has a few longer ones."""
@@ -194,6 +207,22 @@ def test_what_was_said_first_is_shown_around_the_words_and_escaped(get, rows):
     said = get(TIME, q="bridge long").split("<blockquote", 1)[1].split("</blockquote>")[0]
     assert "&lt;i&gt;<mark>bridge</mark>&lt;/i&gt;" in said and "<mark>long</mark>" in said
     assert len(said) < 500 and "<i>" not in said
+
+
+def test_a_query_that_is_cut_is_said_to_be(get, rows):
+    rows({"a.txt": [SHORT]})
+    note = "Over time only the first 1,000 characters were searched for."
+    assert note in get(TIME, q="bridge " * 200) and note not in get(TIME, q="bridge " * 100)
+
+
+def test_what_was_added_or_removed_is_shown_around_the_words_too(get, rows):
+    long = f"{'Chapter. ' * 60}Then came the <i>bridge</i>, which was long. {'Afterwards. ' * 60}"
+    row = rows({"a.txt": ["The bridge is long."], "b.txt": [SHORT], "c.txt": [long]})
+    second_commit(row, SHORT, None)
+    Chunk.objects.filter(text=long).update(added=2)
+    removed, added = get(TIME, q="bridge long").split("change-removed", 1)[1].split("change-added")
+    assert "&lt;i&gt;<mark>bridge</mark>&lt;/i&gt;" in added and added.count("Chapter.") < 20
+    assert "<del>The <mark>bridge</mark> is 300 metres <mark>long</mark>.</del>" in removed
 
 
 def test_anothers_passages_are_not_counted_in_time(alice, charlie, two, theirs, get):
