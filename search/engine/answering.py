@@ -66,7 +66,8 @@ class Draft:
         if isinstance(event, Began):
             self.mode = event.mode
         elif isinstance(event, Said):
-            citations.add(self.pieces, event.what)
+            take = citations.add if self.mode == MODEL else citations.quote
+            take(self.pieces, event.what)
         elif isinstance(event, Note):
             self.notes.append(event.text)
         else:
@@ -168,7 +169,7 @@ def _judged(pieces: list[Piece], failure: str, invented: set[int], passages: Seq
         listed = ", ".join(f"[{number}]" for number in sorted(invented)[:5]) + (" …" if len(invented) > 5 else "")
         notes.append(f"Citations of passages that do not exist were removed: {listed}.")
     if citations.uncited(pieces):
-        notes.append("A part without a number has no source: the language model named none.")
+        notes.append("A part without a number of its own has no source: the language model named none.")
     if wrong := len(citations.misquoted(pieces, passages)):
         notes.append(f"{wrong} quotation{'s' if wrong > 1 else ''} could not be found in the cited passage.")
     return [Note(note) for note in notes]

@@ -15,7 +15,7 @@ _ABBREVIATIONS = frozenset(
     """
     mr mrs ms dr prof st jr sr rev gen col capt lt sgt hon gov sen rep vs etc al cf ca approx no nos vol pp p ch fig
     figs eq sec ed eds inc ltd co corp dept est jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
-    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig
+    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig messrs mt ph.d
     """.split()
 )
 _END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*)")

@@ -47,6 +47,41 @@ def test_marks(text, pieces, invented):
     assert unknown == invented
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("A claim without. He said so [1].", [("A claim without.", []), (" He said so.", [1])]),
+        ("One left. Two came. He said so. [1]", [("One left. Two came.", []), (" He said so. ", [1])]),
+        ("One left. Two came [9][2].", [("One left.", []), (" Two came.", [2])]),
+        ("He sat [1]. He left. He died [2].", [("He sat.", [1]), (" He left.", []), (" He died.", [2])]),
+        ("Dr. J. Smith paid 3.5 dollars, e.g. in no. 5 [1].", [("Dr. J. Smith paid 3.5 dollars, e.g. in no. 5.", [1])]),
+        ("He said: “I came. I saw.” [1]", [("He said: “I came. I saw.” ", [1])]),
+        ('"I came. I saw [1]"', [('"I came. I saw ', [1]), ('"', [])]),
+        ("“Seen it?” Ahab cried [1].", [("“Seen it?” Ahab cried.", [1])]),
+        ("“I came.” He left [1].", [("“I came.”", []), (" He left.", [1])]),
+        ('It is 5" tall. He left [1].', [('It is 5" tall.', []), (" He left.", [1])]),
+        ("Ships:\n- one\n- two [1]\n- three [2]", [("Ships:\n- one", []), ("\n- two ", [1]), ("\n- three ", [2])]),
+        ("Three ships:\n1. One [1]", [("Three ships:\n1. One ", [1])]),
+        ("## Ships\nOne left [1].", [("## Ships\nOne left.", [1])]),
+        ("No stop here\n\nTwo came [1]", [("No stop here", []), ("\n\nTwo came ", [1])]),
+        ("鯨がいる。船もある［1］", [("鯨がいる。", []), ("船もある", [1])]),
+        ("... He left [1]", [("... He left ", [1])]),
+    ],
+)
+def test_a_number_counts_for_one_sentence(text, pieces):
+    for cut in range(len(text)):
+        assert [(piece.text, piece.cites) for piece in read(text[:cut], text[cut:])[0]] == pieces
+
+
+@given(st.text(alphabet='[]12 .?!"“”(:)\n-#ABab', max_size=80))
+def test_cutting_a_claim_off_loses_no_word(text):
+    reader = Reader(KNOWN)
+    stream = [*reader.feed(text), *reader.close()]
+    said = "".join(one for one in stream if isinstance(one, str))
+    shown = "".join(piece.text for piece in joined(stream))
+    assert [c for c in shown if c.isalnum()] == [c for c in said if c.isalnum()]
+
+
 @given(st.text(alphabet="[]【】［123 9,-ab.\n", max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_where_the_stream_is_cut_changes_nothing(text, cuts):
     places = sorted({min(cut, len(text)) for cut in cuts})
@@ -95,3 +130,5 @@ def test_quotations_must_stand_in_the_cited_passage():
 def test_claims_without_a_source_are_known():
     pieces, _ = read("Cited [1]. Not cited. ... ")
     assert [piece.text for piece in uncited(pieces)] == [" Not cited. ... "]
+    pieces, _ = read("Not cited. Cited [1].")
+    assert [piece.text for piece in uncited(pieces)] == ["Not cited."]

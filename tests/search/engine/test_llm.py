@@ -79,6 +79,19 @@ def test_invented_citations_are_removed_and_noted(server, model):
     assert any("no source" in note for note in draft.notes)
 
 
+def test_a_claim_does_not_take_the_number_of_the_next(server, model):
+    server.script = saying("It eats ships. ", "It was seen near Japan [", "1].")
+    draft = ask(model)
+    assert pieces(draft) == [("It eats ships.", []), (" It was seen near Japan.", [1])]
+    assert draft.notes == ["A part without a number of its own has no source: the language model named none."]
+
+
+def test_a_sentence_of_a_passage_stays_whole():
+    """Alone it looks like an item of a list, and what follows like another line."""
+    text = "They met. - he saw the white whale\nnear Japan."
+    assert pieces(ask(None, [Passage(1, text)], "Who saw the white whale near Japan?")) == [(text[10:], [1])]
+
+
 def test_reasoning_before_the_answer_is_no_part_of_it(server, model):
     server.script = saying("<thi", "nk>Passage [2] is of no use", ".</th", "ink>\n", "Near Japan [1].")
     draft = ask(model)
