@@ -15,9 +15,12 @@ LONGEST_MARK = 40  # characters between the brackets; what is longer is text
 MOST_CITES = 12  # of one claim
 NOBODY = 0  # cited where a mark names a passage that does not exist: the claim ends there, and has no source of it
 _OPEN, _CLOSE = "[【［", "]】］"
-_INSIDE = re.compile(r"\s*\^?(\d{1,4}(?:\s*[,;–-]\s*\^?\d{1,4})*)\s*")
+# However long and whether or not there can be such a passage: what looks like a mark is none of the answer's words.
+_PART = r"\^?(?:[–−-]?\d+|\d+\s*[–-]\s*\^?\d+)"
+_INSIDE = re.compile(rf"\s*({_PART}(?:\s*[,;]\s*{_PART})*)\s*")
 _RANGE = re.compile(r"(\d+)\s*[–-]\s*\^?(\d+)")
-_MAYBE = re.compile(r"[\s\d^,;–-]*")
+_DATE = re.compile(r"\s*\d{4}[–-]\d\d\s*")  # a month of a year
+_MAYBE = re.compile(r"[\s\d^,;–−-]*")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _STOPS = re.compile(r"[.,;:!?。！？]+")
 _END = re.compile(rf"{_STOPS.pattern}(?=\s|$)|[。！？]+")
@@ -109,7 +112,8 @@ class Reader:
 
 def _numbers(inside: str) -> list[int] | None:
     """Of "3", "1, 2" and "2-4"; None where it is no mark."""
-    if not (match := _INSIDE.fullmatch(inside)):
+    match = _INSIDE.fullmatch(inside)
+    if not match or _DATE.fullmatch(inside):
         return None
     found: list[int] = []
     for part in re.split(r"[,;]", match[1]):
@@ -117,7 +121,7 @@ def _numbers(inside: str) -> list[int] | None:
             first, last = int(span[1]), int(span[2])
             found += range(first, min(last, first + MOST_CITES) + 1) if first <= last else [first, last]
         else:
-            found.append(int(part.strip(" ^")))
+            found.append(int(re.sub(r"[–−]", "-", part.strip().removeprefix("^"))))
     return found[:MOST_CITES]
 
 

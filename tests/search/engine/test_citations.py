@@ -34,7 +34,11 @@ def read(*texts: str) -> tuple[list[Piece], set[int]]:
         ("Seen [9].5 times [1].5", [("Seen ", []), (".5 times ", [1]), (".5", [])], {9}),
         ("[9] first", [(" first", [])], {9}),
         ("Half [1][9], true", [("Half,", [1]), (" true", [])], {9}),
-        ("Nothing [0] [99999] [1-x]", [("Nothing ", []), (" [99999] [1-x]", [])], {0}),
+        ("Nothing [0] [99999] [1-x]", [("Nothing ", []), (" [1-x]", [])], {0, 99999}),
+        ("Long [1000000000000000000000].", [("Long.", [])], {10**21}),
+        ("Less [-1] [−2] [1, –3]", [("Less ", [1])], {-1, -2, -3}),
+        ("On [2019-03-01] [2019-03] [sic] [a1] [+1]", [("On [2019-03-01] [2019-03] [sic] [a1] [+1]", [])], set()),
+        (f"[{'9' * 41}]", [(f"[{'9' * 41}]", [])], set()),
         ("a list[i] and [see below] and [", [("a list[i] and [see below] and [", [])], set()),
         ("[link](javascript:alert(1)) <b>x</b> [2]", [("[link](javascript:alert(1)) <b>x</b> ", [2])], set()),
         ("[1] first", [(" first", [])], set()),
@@ -82,7 +86,7 @@ def test_cutting_a_claim_off_loses_no_word(text):
     assert [c for c in shown if c.isalnum()] == [c for c in said if c.isalnum()]
 
 
-@given(st.text(alphabet="[]【】［123 9,-ab.\n", max_size=60), st.lists(st.integers(0, 60), max_size=8))
+@given(st.text(alphabet="[]【】［123 9,-−^ab.\n", max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_where_the_stream_is_cut_changes_nothing(text, cuts):
     places = sorted({min(cut, len(text)) for cut in cuts})
     parts = [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
@@ -107,6 +111,15 @@ def test_an_invented_number_leaves_its_claim_without_the_next_source():
             (' It said "x".', [2]),
         ]
         assert invented == {99}
+
+
+@pytest.mark.parametrize("mark", ["[1000000000000000000000]", "[-1]", "[−1]", "[ 7 ]", f"[{'9' * 30}]"])
+def test_an_invented_mark_is_taken_out_wherever_it_is_cut(mark):
+    text = f"It swims {mark}. It said so [2]."
+    for cut in range(len(text)):
+        pieces, invented = read(text[:cut], *text[cut:])
+        assert [(piece.text, piece.cites) for piece in pieces] == [("It swims.", []), (" It said so.", [2])]
+        assert len(invented) == 1
 
 
 def test_a_range_cannot_be_endless():

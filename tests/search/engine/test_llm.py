@@ -79,6 +79,13 @@ def test_invented_citations_are_removed_and_noted(server, model):
     assert any("no source" in note for note in draft.notes)
 
 
+def test_a_citation_that_no_passage_can_have_is_noted(server, model):
+    server.script = saying("Near Japan [1]. It swims [-1]. It eats [10000", "00000000]. On [2019-03-01] [1].")
+    draft = ask(model)
+    assert "".join(text for text, _ in pieces(draft)) == "Near Japan. It swims. It eats. On [2019-03-01]."
+    assert any("do not exist were removed: [-1], [1000000000000]." in note for note in draft.notes)
+
+
 def test_a_claim_does_not_take_the_number_of_the_next(server, model):
     server.script = saying("It eats ships. ", "It was seen near Japan [", "1].")
     draft = ask(model)
