@@ -9,11 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from search.engine import tokens
 from search.engine.citations import Passage
+from search.engine.correlate import compare, state_otherwise
 from search.engine.sentences import Sentence, sentences
 
 MOST = 5  # sentences of an answer
@@ -156,8 +158,27 @@ class Answer:
         return float(scores[place]) - DIVERSITY * float(scores.max()) * nearest
 
     def _likeness(self, one: int, other: int) -> float:
-        a, b = self._all[one].terms, self._all[other].terms
-        return len(a & b) / min(len(a), len(b)) if a and b else 0.0
+        """None where two passages say it otherwise: who leaves one of them out hides that they disagree."""
+        a, b = self._all[one], self._all[other]
+        shared = len(a.terms & b.terms) / min(len(a.terms), len(b.terms)) if a.terms and b.terms else 0.0
+        if shared >= LIKE and a.number != b.number and state_otherwise(a.text, b.text):
+            return 0.0
+        return shared
+
+
+def disagreeing(found: Sequence[Found]) -> list[tuple[int, int]]:
+    """The passages whose sentences contradict each other, as far as rules can tell."""
+    pairs = {
+        (min(one.number, other.number), max(one.number, other.number))
+        for one, other in combinations(found, 2)
+        if one.number != other.number and _contradict(one.text, other.text)
+    }
+    return sorted(pairs)
+
+
+def _contradict(one: str, other: str) -> bool:
+    judged = compare(one, other, None)
+    return judged is not None and judged[0] == "contradict"
 
 
 def asked(question: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.engine.citations import Passage
-from search.engine.extract import Answer
+from search.engine.extract import Answer, Found, disagreeing
 from search.engine.followup import leans, with_earlier
 from search.engine.sentences import LONGEST, sentences
 
@@ -55,10 +55,14 @@ def test_a_text_without_an_end_is_cut():
     assert all(len(one) <= LONGEST for one in cut("word " * 1000 + "x" * 5000))
 
 
-def asked(question: str, *texts: str) -> list[tuple[int, str]]:
+def answered(question: str, *texts: str) -> list[Found]:
     made = Answer(question, [Passage(number, text) for number, text in enumerate(texts, 1)])
     first = made.sure()
-    return [(found.number, found.text) for found in ([first] if first else []) + made.chosen(first)]
+    return ([first] if first else []) + made.chosen(first)
+
+
+def asked(question: str, *texts: str) -> list[tuple[int, str]]:
+    return [(found.number, found.text) for found in answered(question, *texts)]
 
 
 def test_the_sentence_that_answers_comes_first_and_is_verbatim():
@@ -82,6 +86,32 @@ def test_the_same_is_not_said_twice():
     near = "Captain Ahab lost his leg to the white whale near Japan, they say."
     found = asked("How did Captain Ahab lose his leg?", SHIPS, near)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        ("How long is the bridge over the Ister?", "The bridge over the Ister is 380 metres long.",
+         "The bridge over the Ister is 420 metres long."),
+        ("Is the vault open on Sundays?", "The vault is open on Sundays.", "The vault is not open on Sundays."),
+        ("When was the town founded?", "The town was founded in 1819.", "The town was founded in 1851."),
+    ],
+)  # fmt: skip
+def test_sources_that_disagree_are_both_heard(question, one, other):
+    found = answered(question, one, SHIPS, other, one)
+    assert [(sentence.number, sentence.text) for sentence in found] == [(1, one), (3, other)]
+    assert disagreeing(found) == [(1, 3)]
+
+
+def test_what_differs_without_a_contradiction_is_no_disagreement():
+    one, other = "Chapter 3 tells of the white whale.", "Chapter 4 tells of the white whale."
+    found = answered("What tells of the white whale?", one, other)
+    assert len(found) == 2 and disagreeing(found) == []
+
+
+def test_a_passage_does_not_disagree_with_itself():
+    text = "The bridge over the Ister is 380 metres long. The bridge over the Ister is 420 metres long."
+    assert disagreeing(answered("How long is the bridge over the Ister?", text)) == []
 
 
 def test_meaning_finds_what_words_do_not():

@@ -302,6 +302,14 @@ def test_without_passages_no_model_is_asked(server, model):
     assert ask(model, []).pieces == [] and server.asked == []
 
 
+def test_sources_that_disagree_are_both_given_and_it_is_said():
+    texts = "The bridge over the Ister is 380 metres long.", "The bridge over the Ister is 420 metres long."
+    given = [Passage(number, text) for number, text in zip((1, 3), texts, strict=True)]
+    draft = ask(None, given, "How long is the bridge over the Ister?")
+    assert pieces(draft) == [(texts[0], [1]), (texts[1], [3])]
+    assert draft.notes == ["Sources 1 and 3 disagree."]
+
+
 def test_an_embedder_that_is_away_does_no_harm():
     def away(texts):
         raise MemvidError("the embedder is not running")
