@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from search.engine.citations import Passage
 from search.engine.extract import Answer, Found, disagreeing
 from search.engine.followup import leans, with_earlier
-from search.engine.sentences import LONGEST, sentences
+from search.engine.sentences import LONGEST, headed, sentences
 
 WHALES = (
     "# Whales\n\nThe white whale was first seen near Japan in 1819. Mr. Starbuck doubted it, e.g. in his letters.\n"
@@ -69,6 +69,46 @@ def test_the_sentence_that_answers_comes_first_and_is_verbatim():
     found = asked("When was the white whale first seen near Japan?", SHIPS, WHALES)
     assert found[0] == (2, "The white whale was first seen near Japan in 1819.")
     assert all(text in {1: SHIPS, 2: WHALES}[number] for number, text in found)
+
+
+BRIDGE = "The crossing of the Ister is 380 metres long. It was opened in 1954."
+
+
+@pytest.mark.parametrize(
+    "heading", ["# Bridge report\n\n", "Bridge report\n\n", "Bridge report\n====\n", "# Bridge report\n## Size\n"]
+)
+def test_a_heading_is_no_claim_but_what_stands_under_it_is(heading):
+    found = asked("What is said about “Bridge report”?", heading + BRIDGE, SHIPS)
+    assert found == [(1, "The crossing of the Ister is 380 metres long."), (1, "It was opened in 1954.")]
+
+
+def test_a_heading_that_stands_alone_is_given_without_its_signs():
+    assert asked("What is said about “Bridge report”?", "## Bridge report") == [(1, "Bridge report")]
+
+
+def test_a_heading_alone_makes_nothing_relevant():
+    assert asked("Where does the bridge sleep?", f"# Bridge report\n\n{BRIDGE}") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["The bridge is red", "Ahab wanted it red", "Bridge: red", "- bridge", "Bridge of 1954", "bridge in red", "Red?"],
+)
+def test_what_is_no_title(line):
+    assert headed(f"{line}\n\nIt was opened.")[0][0].text == line
+
+
+def test_a_sentence_stands_under_its_own_headings():
+    text = "# A\n\nOne came.\n\n## B\n\nTwo came. # 3 too.\n\n## C\n\nThree came.\n\n# D\n\nFour came."
+    assert [(one.text, above) for one, above in headed(text)] == [
+        ("One came.", "A"), ("Two came.", "A B"), ("# 3 too.", "A B"), ("Three came.", "A C"), ("Four came.", "D"),
+    ]  # fmt: skip
+
+
+@given(st.text(alphabet="Ab .!?\n-#=*1", max_size=120))
+def test_a_sentence_under_a_heading_is_where_it_says(text):
+    assert bool(headed(text)) == bool(sentences(text))
+    assert all(text[one.start : one.stop] == one.text for one, _ in headed(text))
 
 
 def test_forms_of_a_word_meet():
