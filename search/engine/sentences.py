@@ -12,6 +12,7 @@ from itertools import zip_longest
 FEWEST_WORDS, MOST_WORDS = 3, 60  # of a statement
 LETTERS = 0.6  # share of a statement's characters that are letters; a table or a formula has less
 LONGEST = 420  # characters; a longer one is cut where a word ends
+LONGEST_WORD = 40  # that is looked at before a full stop: a text without an end is not read again for each
 _ABBREVIATIONS = frozenset(
     """
     mr mrs ms dr prof st jr sr rev gen col capt lt sgt hon gov sen rep vs etc al cf ca approx no nos vol pp p ch fig
@@ -154,7 +155,7 @@ def _is_end(text: str, begun: int, place: int, after: int, stop: int) -> bool:
         return False
     if text[place] != "." or (after - place > 1 and text[place + 1] not in "\"'”’»)]"):
         return True
-    word = _LAST_WORD.search(text, begun, place + 1)
+    word = _LAST_WORD.search(text, max(begun, place - LONGEST_WORD), place + 1)
     if not word:  # "3." begins a list rather than ends a sentence
         return not text[begun:place].strip().isdigit()
     known = word[1].casefold()
