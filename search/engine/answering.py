@@ -14,7 +14,7 @@ import numpy as np
 from memories.engine.errors import MemvidError
 from search.engine import citations, prompts
 from search.engine.citations import Passage, Piece
-from search.engine.extract import FIRST_EMBEDDED, MOST_EMBEDDED, Answer, Found
+from search.engine.extract import FIRST_EMBEDDED, MOST_EMBEDDED, Answer, Found, disagreeing
 from search.engine.llm import Model, ModelFailed, stream
 
 EXTRACTIVE, MODEL = "extractive", "model"
@@ -66,7 +66,8 @@ class Draft:
         if isinstance(event, Began):
             self.mode = event.mode
         elif isinstance(event, Said):
-            citations.add(self.pieces, event.what)
+            take = citations.add if self.mode == MODEL else citations.quote
+            take(self.pieces, event.what)
         elif isinstance(event, Note):
             self.notes.append(event.text)
         else:
@@ -100,7 +101,8 @@ async def answer(
 
 
 async def _extracted(question: str, passages: Sequence[Passage], embed: Embed | None) -> AsyncIterator[Event]:
-    """The first sentence at once where words are enough, else when a few are compared by meaning; then the others."""
+    """The first sentence at once where words are enough, else when a few are compared by meaning; then the others.
+    The note on what disagrees quotes nothing: it is also shown to who may not see one of the sources any more."""
     made = await asyncio.to_thread(Answer, question, passages)
     first = made.sure()
     if first is None and await asyncio.to_thread(_look, made, question, embed, FIRST_EMBEDDED):
@@ -109,9 +111,12 @@ async def _extracted(question: str, passages: Sequence[Passage], embed: Embed | 
         for event in _quoted(first):
             yield event
     await asyncio.to_thread(_look, made, question, embed, MOST_EMBEDDED)
-    for found in await asyncio.to_thread(made.chosen, first):
+    others = await asyncio.to_thread(made.chosen, first)
+    for found in others:
         for event in _quoted(found):
             yield event
+    for one, other in await asyncio.to_thread(disagreeing, [first, *others] if first else others):
+        yield Note(f"Sources {one} and {other} disagree.")
 
 
 def _look(made: Answer, question: str, embed: Embed | None, most: int) -> bool:
@@ -168,7 +173,7 @@ def _judged(pieces: list[Piece], failure: str, invented: set[int], passages: Seq
         listed = ", ".join(f"[{number}]" for number in sorted(invented)[:5]) + (" …" if len(invented) > 5 else "")
         notes.append(f"Citations of passages that do not exist were removed: {listed}.")
     if citations.uncited(pieces):
-        notes.append("A part without a number has no source: the language model named none.")
+        notes.append("A part without a number of its own has no source: the language model named none.")
     if wrong := len(citations.misquoted(pieces, passages)):
         notes.append(f"{wrong} quotation{'s' if wrong > 1 else ''} could not be found in the cited passage.")
     return [Note(note) for note in notes]

@@ -9,17 +9,29 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from search.engine.sentences import sentences
+
 LONGEST_MARK = 40  # characters between the brackets; what is longer is text
 MOST_CITES = 12  # of one claim
 NOBODY = 0  # cited where a mark names a passage that does not exist: the claim ends there, and has no source of it
 _OPEN, _CLOSE = "[【［", "]】］"
-_INSIDE = re.compile(r"\s*\^?(\d{1,4}(?:\s*[,;–-]\s*\^?\d{1,4})*)\s*")
+# However long and whether or not there can be such a passage: what looks like a mark is none of the answer's words.
+_PART = r"\^?(?:[–−-]?\d+|\d+\s*[–-]\s*\^?\d+)"
+_INSIDE = re.compile(rf"\s*({_PART}(?:\s*[,;]\s*{_PART})*)\s*")
 _RANGE = re.compile(r"(\d+)\s*[–-]\s*\^?(\d+)")
-_MAYBE = re.compile(r"[\s\d^,;–-]*")
+_DATE = re.compile(r"\s*\d{4}[–-]\d\d\s*")  # a month of a year
+_MAYBE = re.compile(r"[\s\d^,;–−-]*")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _STOPS = re.compile(r"[.,;:!?。！？]+")
 _END = re.compile(rf"{_STOPS.pattern}(?=\s|$)|[。！？]+")
 _QUOTED = re.compile(r"[“\"«]([^“”\"«»]{3,400})[”\"»]")
+# What is said in one breath: a quotation may hold several sentences, and so may what stands in brackets. The mark may
+# stand inside of a quotation, so that its end is not there yet.
+_BREATH = re.compile(
+    r"(?<!\w)\"[^\"\n]{0,400}(?:\"|$)|“[^”\n]{0,400}(?:”|$)|„[^“”\n]{0,400}(?:[“”]|$)|«[^»\n]{0,400}(?:»|$)"
+    r"|「[^」\n]{0,400}(?:」|$)|\([^()\n]{0,400}\)"
+)
+_LEADS_ON = re.compile(r":[\s*_]*$|[?!][\"”“»]\s*$|^\s*#{1,6}\s[^\n]*$")
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,8 @@ class Reader:
 
 def _numbers(inside: str) -> list[int] | None:
     """Of "3", "1, 2" and "2-4"; None where it is no mark."""
-    if not (match := _INSIDE.fullmatch(inside)):
+    match = _INSIDE.fullmatch(inside)
+    if not match or _DATE.fullmatch(inside):
         return None
     found: list[int] = []
     for part in re.split(r"[,;]", match[1]):
@@ -108,7 +121,7 @@ def _numbers(inside: str) -> list[int] | None:
             first, last = int(span[1]), int(span[2])
             found += range(first, min(last, first + MOST_CITES) + 1) if first <= last else [first, last]
         else:
-            found.append(int(part.strip(" ^")))
+            found.append(int(re.sub(r"[–−]", "-", part.strip().removeprefix("^"))))
     return found[:MOST_CITES]
 
 
@@ -126,13 +139,15 @@ def joined(stream: Iterable[str | int]) -> list[Piece]:
 
 
 def add(pieces: list[Piece], one: str | int) -> None:
-    """The next text or citation of an answer. A mark after nothing but spaces counts for the claim before it, and the
-    full stop after a mark belongs to its claim."""
+    """The next text or citation that a language model writes. A mark after nothing but spaces counts for the claim
+    before it, and the full stop after a mark belongs to its claim. What was said before the sentence of the mark is a
+    piece without a citation."""
     if isinstance(one, int):
         if len(pieces) > 1 and not pieces[-1].cites and not says(pieces[-1].text):
             pieces.pop()
         if pieces:
-            pieces[-1] = _cited(pieces[-1], one)
+            piece = pieces.pop()
+            pieces += [_cited(piece, one)] if piece.cites or one == NOBODY else _apart(piece.text, one)
         return
     if pieces and _ended(pieces[-1]) and (end := _END.match(one)):
         pieces[-1].text = pieces[-1].text.rstrip() + end[0]
@@ -141,6 +156,32 @@ def add(pieces: list[Piece], one: str | int) -> None:
         pieces[-1].text += one
     elif one:
         pieces.append(Piece(one))
+
+
+def quote(pieces: list[Piece], one: str | int) -> None:
+    """The next sentence that is taken from a passage as it stands, or the number of the passage."""
+    if isinstance(one, int):
+        pieces[-1].cites.append(one)
+    else:
+        pieces.append(Piece(one))
+
+
+def _apart(text: str, number: int) -> list[Piece]:
+    """The last sentence with its citation, and what was said before it without."""
+    start = _last_sentence(text)
+    before = text[:start].rstrip()
+    return [Piece(before), Piece(text[len(before) :], [number])] if _says(before) else [Piece(text, [number])]
+
+
+def _last_sentence(text: str) -> int:
+    """Where it begins, with what leads on to it: a heading, what ends with a colon, a question that is quoted."""
+    whole = [match.span() for match in _BREATH.finditer(text)]
+    starts = [one.start for one in sentences(text)]
+    while starts and (start := starts.pop()):
+        within = any(begun < start < end for begun, end in whole)
+        if not within and not _LEADS_ON.search(text[starts[-1] if starts else 0 : start].rstrip()):
+            return start
+    return 0
 
 
 def _cited(piece: Piece, number: int) -> Piece:

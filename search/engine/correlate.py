@@ -154,6 +154,11 @@ def compare(one: str, other: str, cosine: float | None) -> tuple[Kind, float, st
     return None
 
 
+def state_otherwise(one: str, other: str) -> bool:
+    """Whether they may differ in more than their wording: in a number, a date, a denial, or which of two opposites."""
+    return _Pair(claim(one), claim(other), None).states_otherwise()
+
+
 class _Pair:
     def __init__(self, one: Claim, other: Claim, cosine: float | None):
         self.one, self.other, self.cosine = one, other, cosine
@@ -170,12 +175,17 @@ class _Pair:
 
     def apart(self) -> bool:
         """Questions, and what is about different things: chapter 3 and chapter 4, Alice and Bob."""
-        if self.one.asks or self.other.asks or not self.shared:
-            return True
-        mine, theirs = dict(self.one.measures.labels), dict(self.other.measures.labels)
-        if any(theirs.get(word, number) != number for word, number in mine.items()):
+        if self.one.asks or self.other.asks or not self.shared or self._labels_differ():
             return True
         return bool(self._names(self.only_one, self.one) and self._names(self.only_other, self.other))
+
+    def _labels_differ(self) -> bool:
+        mine, theirs = dict(self.one.measures.labels), dict(self.other.measures.labels)
+        return any(theirs.get(word, number) != number for word, number in mine.items())
+
+    def states_otherwise(self) -> bool:
+        turned = self._denies() != self._has_opposites()
+        return turned or self._labels_differ() or self._numbers_differ() or self._any_date_differs()
 
     def _names(self, words: frozenset[str], owner: Claim) -> frozenset[str]:
         opposite = {other for word in self.one.words | self.other.words for other in OPPOSITES.get(word, ())}
@@ -257,6 +267,11 @@ class _Pair:
     def _dates_differ(self) -> bool:
         mine, theirs = self.one.measures.dates, self.other.measures.dates
         return bool(mine and theirs) and not any(a.comparable(b) and not a.contradicts(b) for a in mine for b in theirs)
+
+    def _any_date_differs(self) -> bool:
+        """Less than `_dates_differ`: a year and a day of the week cannot be compared, and may both hold."""
+        mine, theirs = self.one.measures.dates, self.other.measures.dates
+        return self._dates_differ() and any(a.contradicts(b) for a in mine for b in theirs)
 
     def _numbers_differ(self) -> bool:
         mine, theirs = _unmatched(self.one, self.other), _unmatched(self.other, self.one)

@@ -9,12 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from search.engine import tokens
 from search.engine.citations import Passage
-from search.engine.sentences import Sentence, sentences
+from search.engine.correlate import compare, state_otherwise
+from search.engine.sentences import Sentence, headed
 
 MOST = 5  # sentences of an answer
 # What is compared by meaning in one call of the embedder, so many sentences and the beginning of each: with 32 whole
@@ -33,6 +35,7 @@ SOME_WORDS, SOME_COSINE = 0.25, 0.33
 NEARLY_ALL_WORDS, FAR_OFF = 0.75, 0.15
 SURE = 0.6  # of the question's words: such a sentence needs no look at the meaning, nor do ENOUGH_WORDS in a passage
 SURE_COSINE = 0.4  # that is as near as this
+UNDER = 0.5  # of a word's weight, where it stands in the heading only
 LIKE = 0.6  # shared words above which two sentences say the same
 DIVERSITY = 0.35
 FOLLOWS = 0.55  # of the first sentence's score, which the others must reach
@@ -57,11 +60,12 @@ _EMPTY = frozenset(
 
 @dataclass(frozen=True)
 class Found:
-    """A sentence of passage `number`; `terms` are its words as they are searched for."""
+    """A sentence of passage `number`; `terms` are its words as they are searched for, `under` those of its heading."""
 
     number: int
     sentence: Sentence
     terms: frozenset[str]
+    under: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -76,9 +80,9 @@ class Answer:
         self._asked = asked(question)
         self._most = most
         self._all = [
-            Found(passage.number, one, frozenset(_roots(one.text)))
+            Found(passage.number, one, frozenset(_roots(one.text)), frozenset(_roots(heading)))
             for passage in passages
-            for one in sentences(passage.text)
+            for one, heading in headed(passage.text)
         ]
         self._idf = _idf(self._all, self._asked)
         self._words = np.array([self._overlap(one) for one in self._all], np.float32)
@@ -144,11 +148,14 @@ class Answer:
         return bool(words >= SOME_WORDS and cosine >= SOME_COSINE)
 
     def _overlap(self, one: Found) -> float:
+        """A sentence also speaks of what it stands under, if less surely than of what it says itself."""
         whole = sum(self._idf[term] for term in self._asked)
-        return sum(self._idf[term] for term in self._asked & one.terms) / whole if whole else 0.0
+        said = sum(self._idf[term] for term in self._asked & one.terms)
+        above = sum(self._idf[term] for term in self._asked & one.under - one.terms)
+        return (said + UNDER * above) / whole if whole else 0.0
 
     def _prior(self, one: Found) -> float:
-        """By the rank of its passage, and less for fragments, lists, tables and headings."""
+        """By the rank of its passage, and less for fragments, lists and tables."""
         return 1.0 / (1 + 0.15 * (one.number - 1)) * _fullness(one)
 
     def _marginal(self, place: int, taken: list[int], scores: np.ndarray) -> float:
@@ -156,8 +163,27 @@ class Answer:
         return float(scores[place]) - DIVERSITY * float(scores.max()) * nearest
 
     def _likeness(self, one: int, other: int) -> float:
-        a, b = self._all[one].terms, self._all[other].terms
-        return len(a & b) / min(len(a), len(b)) if a and b else 0.0
+        """None where two passages say it otherwise: who leaves one of them out hides that they disagree."""
+        a, b = self._all[one], self._all[other]
+        shared = len(a.terms & b.terms) / min(len(a.terms), len(b.terms)) if a.terms and b.terms else 0.0
+        if shared >= LIKE and a.number != b.number and state_otherwise(a.text, b.text):
+            return 0.0
+        return shared
+
+
+def disagreeing(found: Sequence[Found]) -> list[tuple[int, int]]:
+    """The passages whose sentences contradict each other, as far as rules can tell."""
+    pairs = {
+        (min(one.number, other.number), max(one.number, other.number))
+        for one, other in combinations(found, 2)
+        if one.number != other.number and _contradict(one.text, other.text)
+    }
+    return sorted(pairs)
+
+
+def _contradict(one: str, other: str) -> bool:
+    judged = compare(one, other, None)
+    return judged is not None and judged[0] == "contradict"
 
 
 def asked(question: str) -> frozenset[str]:
@@ -184,7 +210,7 @@ def _root(term: str) -> str:
 
 
 def _fullness(one: Found) -> float:
-    """A heading, a row of a table or a fragment of a few words says less than a sentence."""
-    if one.text.startswith(("#", "|", "=")):
+    """A row of a table or a fragment of a few words says less than a sentence."""
+    if one.text.startswith(("|", "=")):
         return 0.1
     return min(1.0, 0.4 + 0.1 * len(one.terms)) * (1.0 if one.sentence.whole else 0.6)

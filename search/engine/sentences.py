@@ -7,15 +7,17 @@ Lines of lists, tables, headings and code stand for themselves; in prose a line 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 FEWEST_WORDS, MOST_WORDS = 3, 60  # of a statement
 LETTERS = 0.6  # share of a statement's characters that are letters; a table or a formula has less
 LONGEST = 420  # characters; a longer one is cut where a word ends
+LONGEST_WORD = 40  # that is looked at before a full stop: a text without an end is not read again for each
 _ABBREVIATIONS = frozenset(
     """
     mr mrs ms dr prof st jr sr rev gen col capt lt sgt hon gov sen rep vs etc al cf ca approx no nos vol pp p ch fig
     figs eq sec ed eds inc ltd co corp dept est jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
-    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig
+    sat sun z.b d.h u.a usw bzw vgl nr bd hr fr str evtl ggf mme mlle m art sra dott sig messrs mt ph.d
     """.split()
 )
 _END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*)")
@@ -30,6 +32,17 @@ _LAST_WORD = re.compile(r"([^\W\d_](?:[\w.]*\w)?)\.$")
 
 _MARKUP = re.compile(r"^\s*(?:[-*•>]+|\d+[.)])\s+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?=\W|$)")
 _WORD = re.compile(r"\w+")
+_SIGNS = re.compile(r"(#{1,6})\s")
+_TITLE = 7  # stands below every heading with signs
+LONGEST_TITLE = 6  # words
+_ENDED = re.compile(r"[.!?…:;,。！？][\"'”’»)\]*_]*$")
+# A short line with one of these says something, and so may one with a word in -ed; others are rare in a title.
+_VERBS = frozenset(
+    """
+    am is are was were be been has have had do does did can cannot could will would shall should may might must not
+    ist sind war waren hat haben wird werden kann muss soll est sont était ont es son era ha han è sono zijn heeft
+    """.split()
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,46 @@ class Sentence:
 
 def sentences(text: str) -> list[Sentence]:
     return [one for start, stop, prose in _blocks(text) for one in _cut(text, start, stop, prose)]
+
+
+def headed(text: str) -> list[tuple[Sentence, str]]:
+    """Each sentence with the headings that it stands under; headings themselves only where there is nothing else. Of
+    a heading the signs before it are left out."""
+    cut = sentences(text)
+    found: list[tuple[Sentence, str]] = []
+    headings: list[Sentence] = []
+    above: dict[int, str] = {}
+    for one, after in zip_longest(cut, cut[1:]):
+        if not (depth := _depth(text, one, after)):
+            found.append((one, " ".join(above.values())))
+            continue
+        begun = depth + 1 if depth < _TITLE else 0
+        heading = next(_made(text, one.start + begun, one.stop, False))
+        headings.append(heading)
+        above = {other: words for other, words in above.items() if other < depth} | {depth: heading.text}
+    return found or [(heading, "") for heading in headings]
+
+
+def _depth(text: str, one: Sentence, after: Sentence | None) -> int:
+    """How many signs a heading has; 0 where it is none."""
+    signs = _SIGNS.match(one.text)
+    if signs and not text[: one.start].rpartition("\n")[2].strip():
+        return len(signs[1])
+    return _TITLE if after is not None and after.whole and _is_title(text, one) else 0
+
+
+def _is_title(text: str, one: Sentence) -> bool:
+    """A short line of its own, without a verb or an end, as before a paragraph."""
+    if one.whole or "\n" in one.text or _ENDED.search(one.text) or any(c.isdigit() or c in ":|=" for c in one.text):
+        return False
+    before, after = text[: one.start].rpartition("\n")[2], text[one.stop :].partition("\n")[0]
+    words = _WORD.findall(one.text.casefold())
+    return (
+        not (before.strip() or after.strip())
+        and one.text.lstrip("*_")[:1].isupper()
+        and len(words) <= LONGEST_TITLE
+        and not any(word in _VERBS or word.endswith("ed") for word in words)
+    )
 
 
 def statements(text: str) -> list[str]:
@@ -102,7 +155,7 @@ def _is_end(text: str, begun: int, place: int, after: int, stop: int) -> bool:
         return False
     if text[place] != "." or (after - place > 1 and text[place + 1] not in "\"'”’»)]"):
         return True
-    word = _LAST_WORD.search(text, begun, place + 1)
+    word = _LAST_WORD.search(text, max(begun, place - LONGEST_WORD), place + 1)
     if not word:  # "3." begins a list rather than ends a sentence
         return not text[begun:place].strip().isdigit()
     known = word[1].casefold()

@@ -192,6 +192,13 @@ def test_only_claims_are_marked_as_having_no_source(at, alice, books, server):
     assert html.count("is-unsourced") == 1 and '\n\n<span class="claim is-unsourced">It is big.</span>' in html
 
 
+def test_a_sentence_before_the_one_with_the_number_is_marked(at, alice, books, server):
+    server.script = saying("It eats ships. It was seen near Japan [1].")
+    html = page(at(alice), ask(at(alice), WHALE))
+    assert '<span class="claim is-unsourced">It eats ships.</span>' in html
+    assert '<span class="claim">It was seen near Japan.<a class="cite"' in html
+
+
 def client_export(client: Client, turn: Turn, kind: str) -> str:
     return client.get(reverse("conversation-export", args=[turn.conversation_id, kind])).content.decode()
 

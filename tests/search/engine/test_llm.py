@@ -80,6 +80,26 @@ def test_invented_citations_are_removed_and_noted(server, model):
     assert any("no source" in note for note in draft.notes)
 
 
+def test_a_citation_that_no_passage_can_have_is_noted(server, model):
+    server.script = saying("Near Japan [1]. It swims [-1]. It eats [10000", "00000000]. On [2019-03-01] [1].")
+    draft = ask(model)
+    assert "".join(text for text, _ in pieces(draft)) == "Near Japan. It swims. It eats. On [2019-03-01]."
+    assert any("do not exist were removed: [-1], [1000000000000]." in note for note in draft.notes)
+
+
+def test_a_claim_does_not_take_the_number_of_the_next(server, model):
+    server.script = saying("It eats ships. ", "It was seen near Japan [", "1].")
+    draft = ask(model)
+    assert pieces(draft) == [("It eats ships.", []), (" It was seen near Japan.", [1])]
+    assert draft.notes == ["A part without a number of its own has no source: the language model named none."]
+
+
+def test_a_sentence_of_a_passage_stays_whole():
+    """Alone it looks like an item of a list, and what follows like another line."""
+    text = "They met. - he saw the white whale\nnear Japan."
+    assert pieces(ask(None, [Passage(1, text)], "Who saw the white whale near Japan?")) == [(text[10:], [1])]
+
+
 def test_reasoning_before_the_answer_is_no_part_of_it(server, model):
     server.script = saying("<thi", "nk>Passage [2] is of no use", ".</th", "ink>\n", "Near Japan [1].")
     draft = ask(model)
@@ -292,6 +312,14 @@ def test_cancelling_ends_the_connection(server, model):
 
 def test_without_passages_no_model_is_asked(server, model):
     assert ask(model, []).pieces == [] and server.asked == []
+
+
+def test_sources_that_disagree_are_both_given_and_it_is_said():
+    texts = "The bridge over the Ister is 380 metres long.", "The bridge over the Ister is 420 metres long."
+    given = [Passage(number, text) for number, text in zip((1, 3), texts, strict=True)]
+    draft = ask(None, given, "How long is the bridge over the Ister?")
+    assert pieces(draft) == [(texts[0], [1]), (texts[1], [3])]
+    assert draft.notes == ["Sources 1 and 3 disagree."]
 
 
 def test_an_embedder_that_is_away_does_no_harm():
