@@ -170,7 +170,7 @@ def _apart(text: str, number: int) -> list[Piece]:
     """The last sentence with its citation, and what was said before it without."""
     start = _last_sentence(text)
     before = text[:start].rstrip()
-    return [Piece(before), Piece(text[len(before) :], [number])] if _says(before) else [Piece(text, [number])]
+    return [Piece(before), Piece(text[len(before) :], [number])] if says(before) else [Piece(text, [number])]
 
 
 def _last_sentence(text: str) -> int:

@@ -196,7 +196,7 @@ def test_a_sentence_before_the_one_with_the_number_is_marked(at, alice, books, s
     server.script = saying("It eats ships. It was seen near Japan [1].")
     html = page(at(alice), ask(at(alice), WHALE))
     assert '<span class="claim is-unsourced">It eats ships.</span>' in html
-    assert '<span class="claim">It was seen near Japan.<a class="cite"' in html
+    assert '<span class="claim"> It was seen near Japan.<a class="cite"' in html
 
 
 def client_export(client: Client, turn: Turn, kind: str) -> str:
