@@ -24,8 +24,9 @@ from .filters import table_of
 from .meaning import Question
 from .models import EmbeddingModel
 from .scope import Scope
+from .stems import variants
 from .table import Table, steady
-from .words import Asked, Words, by_words, variants
+from .words import Asked, Words, by_words
 
 POOL = 100  # how deep each ranking goes into the blend
 DEEP = 1_000  # passages by words that a list goes on with

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from django.db.models import QuerySet
@@ -14,9 +15,9 @@ from . import table as tables
 from . import typos
 from .engine import bm25, tokens
 from .engine.fusion import Moments
-from .engine.languages import DEFAULT
 from .held import CHECKED, Without, with_phrases
-from .table import Part, Reach, Table
+from .stems import Forms
+from .table import Reach, Table
 
 MOST_WORDS = 500
 # Rows that a search adds up, the rarest terms first: what is left out then are the words that nearly all chunks hold.
@@ -137,17 +138,16 @@ class _Wanted:
 
     def marked(self) -> dict[str, frozenset[str]]:
         """Without the words that nearly all chunks hold, unless there are no others."""
-        rarity = self._rarity()
-        least = max(rarity.values(), default=0) * TELLING
+        least = max(self._rarity.values(), default=0) * TELLING
         spoken = self._forms.spoken
-        return {term: spoken.get(term, frozenset()) for term, value in rarity.items() if value >= least}
+        return {term: spoken.get(term, frozenset()) for term, value in self._rarity.items() if value >= least}
 
     def scores(self) -> np.ndarray:
         """float32 (rows,)"""
-        table, rarity, taken = self._table, self._rarity(), self._affordable()
+        table, taken = self._table, self._affordable()
         found = tables.impacts(table, taken)
         scores = np.zeros(table.rows, np.float32)
-        factor = {term: np.float32(self.weights[term] * rarity[term]) for term in taken}
+        factor = {term: np.float32(self.weights[term] * self._rarity[term]) for term in taken}
         for part in table.parts:
             view = scores[part.start : part.start + part.size]
             for term in taken:
@@ -155,10 +155,14 @@ class _Wanted:
                     found[part.pk, term].add_to(view, factor[term], self._forms.among(part, term))
         return scores
 
+    @cached_property
+    def _totals(self) -> dict[str, int]:
+        return {term: sum(segments.values()) for term, segments in self._counts.items()}
+
+    @cached_property
     def _rarity(self) -> dict[str, float]:
         """Of a word, however its language cuts it: an ending that one of few documents has is not rare for that."""
-        totals = {term: sum(segments.values()) for term, segments in self._counts.items()}
-        rows, alike = self._table.rows, self._forms.alike
+        rows, totals, alike = self._table.rows, self._totals, self._forms.alike
         return {
             term: bm25.rarity(rows, max(sum(totals.get(one, 0) for one in form) for form in alike.get(term, [{term}])))
             for term in self.weights
@@ -166,7 +170,7 @@ class _Wanted:
 
     def _affordable(self) -> dict[str, dict[int, int]]:
         """The rarest terms, with the segments that hold them."""
-        totals = {term: sum(self._counts[term].values()) for term in self.weights if self._counts.get(term)}
+        totals = {term: self._totals[term] for term in self.weights if self._totals.get(term)}
         budget, taken = MOST_POSTINGS + self._table.rows // 2, {}
         for term in sorted(totals, key=totals.__getitem__):
             if taken and budget < totals[term]:
@@ -192,48 +196,3 @@ class _Wanted:
         self._counts |= counts
         standing = tables.standing(self._table, counts)
         return [term for term in terms if term in standing]
-
-
-class Forms:
-    """The terms that words are under in the languages of a table. A term counts in the documents of those languages
-    whose words it is cut from: "care" is not "car" for a French document beside it.
-
-    `of_word`: its terms. `spoken`: of each term the languages. `alike`: of each term the sets of one word's forms that
-    it is in.
-    """
-
-    def __init__(self, words: Iterable[str], table: Table):
-        self.of_word: dict[str, frozenset[str]] = {}
-        self.spoken: dict[str, frozenset[str]] = {}
-        self.alike: dict[str, list[frozenset[str]]] = {}
-        self._all = frozenset(table.languages or [DEFAULT])
-        for word in words:
-            self._add(word)
-
-    def _add(self, word: str) -> None:
-        under = {language: tokens.word_terms(word, language) for language in self._all}
-        self.of_word[word] = frozenset(term for terms in under.values() for term in terms)
-        for language, terms in under.items():
-            for term in terms:
-                self.spoken[term] = self.spoken.get(term, frozenset()) | {language}
-        for forms in map(frozenset, zip(*under.values(), strict=False)):
-            for term in forms:
-                self.alike.setdefault(term, []).append(forms)
-
-    def where(self, counts: dict[str, dict[int, int]], parts: Iterable[Part]) -> dict[str, dict[int, int]]:
-        """Without segments that hold a term in other languages alone."""
-        languages = {part.pk: part.languages for part in parts}
-        return {
-            term: {pk: count for pk, count in segments.items() if not self.spoken[term].isdisjoint(languages[pk])}
-            for term, segments in counts.items()
-        }
-
-    def among(self, part: Part, term: str) -> np.ndarray | None:
-        """bool (size,): the chunks in which a term counts; None for all, as for what stands for a misspelt word."""
-        spoken = self.spoken.get(term, self._all)
-        return None if spoken >= self._all else tables.speaking(part, spoken)
-
-
-def variants(word: str, languages: Iterable[str]) -> frozenset[str]:
-    """The terms that a word may be under: documents of several languages cut it differently."""
-    return frozenset(term for language in languages for term in tokens.word_terms(word, language))

@@ -34,7 +34,7 @@ from memories.working import Hold, JobFailed
 
 from ..models import LiveDocument, LiveUpdate, User
 from . import groups, log, texts
-from .reconciling import keep, reconcile, settle
+from .reconciling import reconcile, save, settle
 
 logger = logging.getLogger("memvid.live")
 MOST_NAMES, LONGEST_NAMES = 20, 250  # UTF-8 bytes: a commit says it on one page, beside its message
@@ -123,7 +123,7 @@ def _write(hold: Hold, edited: list[Edited], message: str) -> int | None:
     with transaction.atomic():
         for one in edited:
             one.live.writing_request = request
-            if not keep(one.live, "writing_seq", "writing_state", "writing_at", "writing_request"):
+            if not save(one.live, "writing_seq", "writing_state", "writing_at", "writing_request"):
                 raise MovedOn
     result = commit(
         hold, lambda file, planner: _plan(edited, file, planner), message=message or _message(edited),

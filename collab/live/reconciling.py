@@ -71,13 +71,13 @@ def settle(live: LiveDocument, commit: int | None) -> None:
         live.projected_seq, live.projected_state = live.writing_seq, live.writing_state
         live.projected_commit, live.projected_at = commit, live.writing_at
     live.writing_request, live.writing_state = "", None
-    keep(
+    save(
         live, "projected_seq", "projected_state", "projected_commit", "projected_at", "writing_request", "writing_state"
     )
 
 
-def keep(live: LiveDocument, *fields: str) -> bool:
-    """False, and nothing is kept, where its text began anew since: a state of another generation says nothing of it."""
+def save(live: LiveDocument, *fields: str) -> bool:
+    """False, and nothing is saved, where its text began anew since: states of another generation say nothing of it."""
     same = LiveDocument.objects.filter(pk=live.pk, generation=live.generation)
     return bool(same.update(**{name: getattr(live, name) for name in fields}))
 
@@ -126,18 +126,24 @@ def _merge(one: Outside) -> None:
     live = LiveDocument.objects.select_for_update().get(pk=one.live.pk)
     state = log.state_now(live.pk)
     present = texts.text_of(state.update)
-    before = bytes(live.projected_state)
-    update, client = texts.edits(before, texts.unlike(texts.text_of(before), present, one.wanted))
     if present == one.text:  # both were changed alike
         live.projected_state, live.projected_seq = state.update, state.head
-    elif update is not None:
-        live.projected_state = log.merged([before, update])
-        texts.store(live, update, client, None)
-        if present not in (one.text, texts.text_of(live.projected_state)):
-            places = len(TextDiff(present, texts.text_of(log.state_now(live.pk).update)).changes)
-            _keep(live, state.head, present, one, places)
+    else:
+        _lay_on(live, state.head, present, one)
     live.projected_commit = one.commit
     live.save(update_fields=("projected_state", "projected_seq", "projected_commit"))
+
+
+def _lay_on(live: LiveDocument, head: int, present: str, one: Outside) -> None:
+    before = bytes(live.projected_state)
+    update, client = texts.edits(before, texts.unlike(texts.text_of(before), present, one.wanted))
+    if update is None:
+        return
+    live.projected_state = log.merged([before, update])
+    texts.store(live, update, client, None)
+    if present != texts.text_of(live.projected_state):
+        places = len(TextDiff(present, texts.text_of(log.state_now(live.pk).update)).changes)
+        _keep(live, head, present, one, places)
 
 
 def _keep(live: LiveDocument, seq: int, text: str, one: Outside, places: int) -> None:

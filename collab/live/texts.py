@@ -112,6 +112,8 @@ def _hunks(base: str, changed: str) -> list[Hunk]:
 
 def unlike(base: str, mine: str, theirs: str) -> str:
     """Their text as it would be without the changes that are mine too."""
+    if base == mine:
+        return theirs
     known, parts, at = set(_hunks(base, mine)), [], 0
     for start, end, text in _hunks(base, theirs):
         if (start, end, text) not in known:
